@@ -1,0 +1,1 @@
+//! Wire types of the Recommendations, generated from `/asn1`, and the guard before every decode.

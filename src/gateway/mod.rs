@@ -1,0 +1,1 @@
+//! The traffic: accept, route, deliver, report. The only room that knows both sides.

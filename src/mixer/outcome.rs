@@ -1,0 +1,127 @@
+//! What a conversion says of itself: the ledger of what went where, and refusals.
+//!
+//! RFC 2156 section 1.4: information is never discarded silently. Whatever a conversion maps,
+//! carries aside or leaves behind stands in its [`Ledger`], which `--explain` prints.
+
+use serde::Serialize;
+
+/// An RFC 3463 status, `class.subject.detail`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
+pub struct Status(pub u8, pub u16, pub u16);
+
+impl std::fmt::Display for Status {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        write!(f, "{}.{}.{}", self.0, self.1, self.2)
+    }
+}
+
+impl Serialize for Status {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_str(self)
+    }
+}
+
+/// Why a message or a recipient cannot be converted, in the words of both worlds.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize)]
+#[error("{text} (RFC 2156 section {section}, status {status})")]
+pub struct Refusal {
+    /// The clause that decides, e.g. `4.3.4` (RFC 2156) or `RFC 2157 3.1.1`.
+    pub section: &'static str,
+    /// RFC 3463 status for SMTP replies and DSNs.
+    pub status: Status,
+    /// X.411 non-delivery-reason-code.
+    pub reason: u32,
+    /// X.411 non-delivery-diagnostic-code, if one applies.
+    pub diagnostic: Option<u32>,
+    /// What is wrong and where, for a person.
+    pub text: String,
+}
+
+/// Something carried aside or left behind.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct Note {
+    /// The field, element or value, e.g. `X-Mailer`.
+    pub what: String,
+    /// Where it went, e.g. `rfc-822-field extension`; or why it stays behind.
+    #[serde(rename = "where")]
+    pub place: String,
+    /// The clause that says so.
+    pub section: &'static str,
+    /// Whether the other side can no longer see it.
+    pub lost: bool,
+}
+
+/// A field of one side that became an element of the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct FieldMapping {
+    /// Name on the side it came from.
+    pub from: String,
+    /// Name on the side it went to.
+    pub to: String,
+    /// The clause that says so.
+    pub section: &'static str,
+}
+
+/// A body part of one side that became one of the other.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct PartMapping {
+    /// Media type, or body part type.
+    pub from: String,
+    /// Body part type, or media type.
+    pub to: String,
+    /// The clause that says so.
+    pub section: &'static str,
+    /// Decoded octets of the content.
+    pub octets: u64,
+    /// SHA-256 of the decoded octets, lower-case hexadecimal; absent unless it was asked for.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub sha256: Option<String>,
+}
+
+/// What became of one envelope recipient.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize)]
+pub struct RecipientMapping {
+    /// The address as it came.
+    pub address: String,
+    /// The address on the other side; absent when refused.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub mapped: Option<String>,
+    /// The rule that decided: a table line, `std-or`, `RFC-822 DDA`, `encapsulation` …
+    pub rule: String,
+    /// Mapped or refused.
+    pub outcome: RecipientOutcome,
+    /// The clause of RFC 2156.
+    pub section: &'static str,
+    /// RFC 3463 status, of a refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub status: Option<Status>,
+    /// X.411 reason code, of a refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub reason: Option<u32>,
+    /// X.411 diagnostic code, of a refusal.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub diagnostic: Option<u32>,
+}
+
+/// Whether a recipient goes on.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "lowercase")]
+pub enum RecipientOutcome {
+    /// It has an address on the other side.
+    Mapped,
+    /// It has none; its status, reason and diagnostic say why.
+    Refused,
+}
+
+/// Where everything went: the record a conversion keeps as it works.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize)]
+pub struct Ledger {
+    /// Envelope recipients.
+    pub recipients: Vec<RecipientMapping>,
+    /// Fields mapped to elements and back.
+    pub fields: Vec<FieldMapping>,
+    /// Things carried aside or left behind.
+    pub notes: Vec<Note>,
+    /// Body parts.
+    pub parts: Vec<PartMapping>,
+}

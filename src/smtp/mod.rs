@@ -1,0 +1,1 @@
+//! The SMTP endpoint (RFC 5321): commands, replies, session, server and client.
