@@ -5,6 +5,7 @@
 //!
 //! | RFC section | file |
 //! | --- | --- |
+//! | 1.4 | outcome.rs |
 
 pub mod context;
 pub mod outcome;
