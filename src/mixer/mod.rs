@@ -6,6 +6,13 @@
 //! | RFC section | file |
 //! | --- | --- |
 //! | 1.4 | outcome.rs |
+//! | 3.2, 3.3.1, 3.3.6, 3.3.7 | basic/mod.rs |
+//! | 3.3.2, 3.3.3, 3.4 | basic/printable.rs |
+//! | 3.3.4 | basic/teletex.rs |
+//! | 3.3.5 | basic/time.rs |
+//! | 5.1.8.4, 5.3.8.2 | status.rs |
 
+pub mod basic;
 pub mod context;
 pub mod outcome;
+pub mod status;
