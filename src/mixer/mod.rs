@@ -10,8 +10,13 @@
 //! | 3.3.2, 3.3.3, 3.4 | basic/printable.rs |
 //! | 3.3.4 | basic/teletex.rs |
 //! | 3.3.5 | basic/time.rs |
+//! | 4.1.1 | address/attributes.rs |
+//! | 4.1.2 | address/personal_name.rs |
+//! | 4.1.3, 4.3.3 | address/or_address.rs |
+//! | 4.2, App. F | address/mcgam.rs |
 //! | 5.1.8.4, 5.3.8.2 | status.rs |
 
+pub mod address;
 pub mod basic;
 pub mod context;
 pub mod outcome;

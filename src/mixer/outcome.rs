@@ -37,6 +37,33 @@ pub struct Refusal {
     pub text: String,
 }
 
+/// Why there is no result: answers are missing, or there can be none.
+///
+/// A conversion that needs a name service asks all it can ask at once; the gateway finds the
+/// answers and calls again.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unconverted {
+    /// Answers to be found first.
+    #[error("{} answers of name services are missing", .0.len())]
+    Missing(Vec<Question>),
+    /// It cannot be converted.
+    #[error(transparent)]
+    Refused(#[from] Refusal),
+}
+
+/// What a conversion asks a name service (RFC 2156 section 4.2.1; RFC 2163, RFC 2164).
+#[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
+pub enum Question {
+    /// The longest O/R address prefix equivalent to a domain (table 1).
+    AddressOfDomain(String),
+    /// The longest domain equivalent to an O/R address prefix, in the text of appendix F (table 2).
+    DomainOfAddress(String),
+    /// The O/R address of the gateway preferred for a domain (table 3).
+    GatewayOfDomain(String),
+    /// The domain of the gateway preferred for an O/R address prefix, in that text (table 4).
+    GatewayOfAddress(String),
+}
+
 /// Something carried aside or left behind.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize)]
 pub struct Note {
