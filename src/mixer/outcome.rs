@@ -5,21 +5,7 @@
 
 use serde::Serialize;
 
-/// An RFC 3463 status, `class.subject.detail`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-pub struct Status(pub u8, pub u16, pub u16);
-
-impl std::fmt::Display for Status {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        write!(f, "{}.{}.{}", self.0, self.1, self.2)
-    }
-}
-
-impl Serialize for Status {
-    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
-        serializer.collect_str(self)
-    }
-}
+pub use crate::rfc822::Status;
 
 /// Why a message or a recipient cannot be converted, in the words of both worlds.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error, Serialize)]

@@ -1,0 +1,310 @@
+//! Encoded words: characters beyond US-ASCII in header fields (RFC 2047, RFC 2231 section 5).
+
+use base64::Engine as _;
+use base64::engine::DecodePaddingMode;
+use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+
+use super::charset;
+
+/// The longest encoded word (RFC 2047 section 2).
+const MAX_WORD: usize = 75;
+
+const LENIENT: GeneralPurpose = GeneralPurpose::new(
+    &base64::alphabet::STANDARD,
+    GeneralPurposeConfig::new()
+        .with_decode_padding_mode(DecodePaddingMode::Indifferent)
+        .with_decode_allow_trailing_bits(true),
+);
+
+/// The parts of one encoded word.
+struct Word<'a> {
+    charset: &'a str,
+    octets: Vec<u8>,
+    length: usize,
+}
+
+/// Whether `text` is exactly one or more encoded words.
+#[must_use]
+pub fn is_encoded_word(text: &str) -> bool {
+    text.split_ascii_whitespace()
+        .all(|word| leading_word(word).is_some_and(|found| found.length == word.len()))
+        && !text.trim().is_empty()
+}
+
+/// `text` with its encoded words decoded; those of an unknown character set stand as they are.
+///
+/// Blanks between two encoded words vanish (RFC 2047 section 6.2), and the octets of neighbours of
+/// one character set are decoded together, since many senders split a character between them.
+#[must_use]
+pub fn decode(text: &str) -> String {
+    let mut decoded = String::with_capacity(text.len());
+    let mut run: Option<(String, Vec<u8>, String)> = None;
+    let mut blanks = "";
+    let mut rest = text;
+    while !rest.is_empty() {
+        if let Some(word) = leading_word(rest) {
+            let (source, after) = rest.split_at(word.length);
+            match &mut run {
+                Some((charset, octets, sources)) if charset.eq_ignore_ascii_case(word.charset) => {
+                    octets.extend(word.octets);
+                    sources.push_str(blanks);
+                    sources.push_str(source);
+                }
+                _ => {
+                    let after_word = finish(run.take(), &mut decoded);
+                    if !after_word {
+                        decoded.push_str(blanks);
+                    }
+                    run = Some((word.charset.to_owned(), word.octets, source.to_owned()));
+                }
+            }
+            rest = after;
+            let next = rest.trim_ascii_start();
+            (blanks, rest) = rest.split_at(rest.len() - next.len());
+            continue;
+        }
+        finish(run.take(), &mut decoded);
+        decoded.push_str(blanks);
+        blanks = "";
+        // On to the next place where a word may begin.
+        let skip = rest
+            .char_indices()
+            .skip(1)
+            .find(|&(at, _)| rest.get(at..).is_some_and(|rest| rest.starts_with("=?")));
+        let (plain, after) = rest.split_at(skip.map_or(rest.len(), |(at, _)| at));
+        decoded.push_str(plain);
+        rest = after;
+    }
+    finish(run.take(), &mut decoded);
+    decoded.push_str(blanks);
+    decoded
+}
+
+/// Appends the text of a run of encoded words; whether there was one.
+fn finish(run: Option<(String, Vec<u8>, String)>, decoded: &mut String) -> bool {
+    let Some((charset, octets, source)) = run else {
+        return false;
+    };
+    match charset::decode(&charset, &octets) {
+        Some(text) => decoded.push_str(&text.text),
+        None => decoded.push_str(&source),
+    }
+    true
+}
+
+/// The encoded word `text` begins with.
+fn leading_word(text: &str) -> Option<Word<'_>> {
+    let inside = text.strip_prefix("=?")?;
+    let (charset, after) = inside.split_once('?')?;
+    let (encoding, after) = after.split_once('?')?;
+    // "?=" may not stand in the encoded text, but "?" may in sloppy Q encoding.
+    let (encoded, after) = after.split_once("?=")?;
+    let token = |text: &str| !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_graphic());
+    if !token(charset) || encoded.contains(['\r', '\n']) {
+        return None;
+    }
+    let octets = match encoding {
+        "Q" | "q" => decode_q(encoded),
+        "B" | "b" => {
+            let characters: Vec<u8> = encoded
+                .bytes()
+                .filter(|octet| !octet.is_ascii_whitespace() && *octet != b'=')
+                .collect();
+            LENIENT.decode(characters).ok()?
+        }
+        _ => return None,
+    };
+    // A language may follow the character set (RFC 2231 section 5).
+    let charset = charset
+        .split_once('*')
+        .map_or(charset, |(charset, _)| charset);
+    Some(Word {
+        charset,
+        octets,
+        length: text.len() - after.len(),
+    })
+}
+
+fn decode_q(encoded: &str) -> Vec<u8> {
+    let mut octets = Vec::with_capacity(encoded.len());
+    let mut rest = encoded.as_bytes();
+    while let [first, after @ ..] = rest {
+        rest = after;
+        match (first, after) {
+            (b'_', _) => octets.push(b' '),
+            (b'=', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
+                (Some(high), Some(low)) => {
+                    octets.push(high * 16 + low);
+                    rest = after;
+                }
+                _ => octets.push(b'='),
+            },
+            (other, _) => octets.push(*other),
+        }
+    }
+    octets
+}
+
+/// The value of a hexadecimal digit.
+pub(crate) fn hex(digit: u8) -> Option<u8> {
+    match digit {
+        b'0'..=b'9' => Some(digit - b'0'),
+        b'a'..=b'f' => Some(digit - b'a' + 10),
+        b'A'..=b'F' => Some(digit - b'A' + 10),
+        _ => None,
+    }
+}
+
+/// Whether `text` cannot stand in a header field as it is: it holds control characters, characters
+/// beyond US-ASCII, or what would be read as an encoded word.
+#[must_use]
+pub fn needs_encoding(text: &str) -> bool {
+    text.contains("=?") || text.chars().any(|c| !c.is_ascii() || c.is_ascii_control())
+}
+
+/// `text` as encoded words of at most 75 characters, set apart by blanks, fit for a phrase, a
+/// comment and unstructured text alike; ISO 8859-1 if that holds it (RFC 2156 section 3.3.4), else
+/// UTF-8. Control characters become blanks.
+#[must_use]
+pub fn encode_phrase(text: &str) -> String {
+    let characters = || text.chars().map(|c| if c.is_control() { ' ' } else { c });
+    let latin = characters().all(|c| u32::from(c) < 256);
+    let charset = if latin { "ISO-8859-1" } else { "UTF-8" };
+    let octets_of = |c: char| -> Vec<u8> {
+        match u8::try_from(u32::from(c)) {
+            Ok(octet) if latin => vec![octet],
+            _ => c.to_string().into_bytes(),
+        }
+    };
+    let (mut plain, mut special) = (0, 0);
+    for octet in characters().flat_map(octets_of) {
+        if is_plain_in_q(octet) {
+            plain += 1
+        } else {
+            special += 1
+        }
+    }
+    let q = special * 2 <= plain;
+    let room = MAX_WORD - "=??Q??=".len() - charset.len();
+    let mut written: Vec<String> = Vec::new();
+    let (mut word, mut octets, mut used) = (String::new(), Vec::new(), 0);
+    let mut close = |word: &mut String, octets: &mut Vec<u8>| {
+        if q {
+            written.push(format!("=?{charset}?Q?{word}?="));
+        } else {
+            written.push(format!("=?{charset}?B?{}?=", STANDARD.encode(&*octets)));
+        }
+        word.clear();
+        octets.clear();
+    };
+    for c in characters() {
+        let of_character = octets_of(c);
+        let encoded: String = of_character.iter().map(|&octet| q_of(octet)).collect();
+        let needed = if q {
+            encoded.len()
+        } else {
+            (octets.len() + of_character.len()).div_ceil(3) * 4
+        };
+        let full = if q {
+            used + needed > room
+        } else {
+            needed > room
+        };
+        if full {
+            close(&mut word, &mut octets);
+            used = 0;
+        }
+        used += encoded.len();
+        word.push_str(&encoded);
+        octets.extend(of_character);
+    }
+    if used > 0 {
+        close(&mut word, &mut octets);
+    }
+    written.join(" ")
+}
+
+/// Whether an octet stands for itself in the Q encoding, even in a phrase (RFC 2047 section 5 (3)).
+fn is_plain_in_q(octet: u8) -> bool {
+    octet.is_ascii_alphanumeric() || b"!*+-/ ".contains(&octet)
+}
+
+fn q_of(octet: u8) -> String {
+    match octet {
+        b' ' => "_".to_owned(),
+        _ if is_plain_in_q(octet) => char::from(octet).to_string(),
+        _ => format!("={octet:02X}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    #[test]
+    fn rfc2047_8_examples() {
+        for (text, decoded) in [
+            ("=?ISO-8859-1?Q?a?=", "a"),
+            ("=?ISO-8859-1?Q?a?= b", "a b"),
+            ("=?ISO-8859-1?Q?a?= =?ISO-8859-1?Q?b?=", "ab"),
+            ("=?ISO-8859-1?Q?a?=   =?ISO-8859-1?Q?b?=", "ab"),
+            ("=?ISO-8859-1?Q?a_b?=", "a b"),
+            ("=?ISO-8859-1?Q?a?= =?ISO-8859-2?Q?_b?=", "a b"),
+            (
+                "=?US-ASCII?Q?Keith_Moore?= <moore@cs.utk.edu>",
+                "Keith Moore <moore@cs.utk.edu>",
+            ),
+            (
+                "=?ISO-8859-1?B?SWYgeW91IGNhbiByZWFkIHRoaXMgeW8=?=\t=?ISO-8859-2?B?dSB1bmRlcnN0YW5kIHRoZSBleGFtcGxlLg==?=",
+                "If you can read this you understand the example.",
+            ),
+        ] {
+            assert_eq!(decode(text), decoded);
+        }
+    }
+
+    #[test]
+    fn rfc2231_5_a_language_may_follow_the_character_set() {
+        assert_eq!(decode("=?US-ASCII*EN?Q?Keith_Moore?="), "Keith Moore");
+    }
+
+    #[test]
+    fn a_character_split_between_words_is_whole_again() {
+        assert_eq!(decode("=?utf-8?Q?=C3?= =?utf-8?Q?=A9?="), "é");
+    }
+
+    #[test]
+    fn what_is_no_word_stands() {
+        for text in [
+            "=?",
+            "a =?x?Q?b",
+            "=?t.61?Q?a?=",
+            "=?utf-8?X?a?=",
+            "1 =? 2 ?= 3",
+            " a  b ",
+        ] {
+            assert_eq!(decode(text), text);
+        }
+    }
+
+    #[test]
+    fn control_characters_are_not_encoded() {
+        assert_eq!(encode_phrase("a\r\nBcc: b"), "=?ISO-8859-1?Q?a__Bcc=3A_b?=");
+    }
+
+    proptest! {
+        #[test]
+        fn words_return_and_are_short(text in "[^\\p{C}]{1,200}") {
+            let encoded = encode_phrase(&text);
+            prop_assert!(encoded.is_ascii());
+            prop_assert!(encoded.split(' ').all(|word| word.len() <= MAX_WORD && is_encoded_word(word)), "{}", encoded);
+            prop_assert_eq!(decode(&encoded), text);
+        }
+
+        #[test]
+        fn any_text_decodes(text in "[=?Qqb \\PC]{0,60}") {
+            let _ = decode(&text);
+        }
+    }
+}
