@@ -14,6 +14,9 @@
 //! going both ways; only a call that the service definition forbids is an error ([`session::Misuse`]).
 //! Hand the outgoing events of one call on, in order, before the next call.
 
+pub mod acse;
+pub mod presentation;
+pub mod rtse;
 pub mod session;
 pub mod spdu;
 pub mod tpkt;

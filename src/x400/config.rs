@@ -1,0 +1,361 @@
+//! The `[x400]` table of the configuration: where to listen, and the peer MTAs.
+
+use std::fs;
+use std::net::IpAddr;
+use std::path::PathBuf;
+use std::str::FromStr;
+
+use bytes::Bytes;
+use serde::{Deserialize, Serialize};
+
+use crate::osi::presentation::Address;
+
+/// The `[x400]` table.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Config {
+    /// Addresses to listen on, `host:port`.
+    pub listen: Vec<String>,
+    /// Whether unknown callers, and binds that do not match a peer, are taken all the same.
+    pub lenient: bool,
+    /// The selectors callers must name; empty ones are not checked.
+    pub t_selector: Selector,
+    /// The session selector callers must name.
+    pub s_selector: Selector,
+    /// The presentation selector callers must name.
+    pub p_selector: Selector,
+    /// How many associations are accepted at the same time, from all peers together.
+    pub max_associations: usize,
+    /// How many octets an APDU may have.
+    pub max_apdu: u64,
+    /// How many octets the envelope of an APDU may have.
+    pub max_envelope: usize,
+    /// Octets between two checkpoints, in units of 1024, 1 to 63: what we propose and at most accept.
+    pub checkpoint_size: u8,
+    /// Checkpoints that may be unconfirmed, 1 to 5: what we propose and at most accept.
+    pub window_size: u8,
+    /// Seconds to open an association.
+    pub open_timeout: u64,
+    /// Seconds a peer may take over its next step of a transfer, the confirmation included.
+    pub transfer_timeout: u64,
+    /// Seconds an association may stand idle before its initiator releases it; a peer's may stand
+    /// twice as long.
+    pub idle_timeout: u64,
+    /// The peer MTAs.
+    pub peer: Vec<Peer>,
+}
+
+impl Default for Config {
+    fn default() -> Self {
+        Self {
+            listen: vec!["0.0.0.0:102".to_owned()],
+            lenient: false,
+            t_selector: Selector::default(),
+            s_selector: Selector::default(),
+            p_selector: Selector::default(),
+            max_associations: 200,
+            max_apdu: 100 * 1024 * 1024,
+            max_envelope: 4 * 1024 * 1024,
+            checkpoint_size: 63,
+            window_size: 3,
+            open_timeout: 30,
+            transfer_timeout: 120,
+            idle_timeout: 60,
+            peer: Vec::new(),
+        }
+    }
+}
+
+/// One `[[x400.peer]]`: an MTA we call, or that calls us, or both.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Peer {
+    /// The name the configuration and the logs use.
+    pub name: String,
+    /// Where it listens, `host:port`, tried in order; none: it only calls us.
+    pub connect: Vec<String>,
+    /// The transport selector we call.
+    pub t_selector: Selector,
+    /// The session selector we call.
+    pub s_selector: Selector,
+    /// The presentation selector we call.
+    pub p_selector: Selector,
+    /// Which of the three protocol variants it speaks.
+    pub mode: Mode,
+    /// Its MTA name, as it says it in a bind.
+    pub mta: String,
+    /// The MTA name we say to it, if it is not `[gateway] mta`.
+    pub our_mta: Option<String>,
+    /// The file that holds the password we say.
+    pub password_file: Option<PathBuf>,
+    /// The file that holds the password we expect.
+    pub peer_password_file: Option<PathBuf>,
+    /// The networks it calls from; none: any.
+    pub accept_from: Vec<Network>,
+    /// The O/R addresses routed to it, as patterns.
+    pub routes: Vec<String>,
+    /// How many associations we open to it at the same time.
+    pub max_associations: Option<usize>,
+}
+
+/// The protocol variants of P1 (X.419 section 2, X.410).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub enum Mode {
+    /// 1988 and later over normal mode.
+    #[default]
+    Normal,
+    /// 1988 and later over X.410 mode.
+    X410,
+    /// 1984.
+    #[serde(rename = "1984")]
+    Of1984,
+}
+
+/// A fault in the configuration of a peer.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// A password file cannot be read.
+    #[error("peer {peer}: {key} {}: {source}", path.display())]
+    Password {
+        /// The peer's name.
+        peer: String,
+        /// Which key names the file.
+        key: &'static str,
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: std::io::Error,
+    },
+}
+
+/// The two passwords of a peer; `Debug` shows neither.
+#[derive(Clone, Default, PartialEq, Eq)]
+pub struct Passwords {
+    /// What we say.
+    pub ours: Vec<u8>,
+    /// What we expect; `None` takes any.
+    pub theirs: Option<Vec<u8>>,
+}
+
+impl std::fmt::Debug for Passwords {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("Passwords(..)")
+    }
+}
+
+impl Peer {
+    /// The presentation address we call.
+    #[must_use]
+    pub fn address(&self) -> Address {
+        Address {
+            p: self.p_selector.0.clone(),
+            s: self.s_selector.0.clone(),
+            t: self.t_selector.0.clone(),
+        }
+    }
+
+    /// Reads the peer's passwords; a line end after one does not count.
+    ///
+    /// # Errors
+    /// A file that cannot be read.
+    pub fn passwords(&self) -> Result<Passwords, Error> {
+        let read = |key, path: &Option<PathBuf>| match path {
+            None => Ok(None),
+            Some(path) => match fs::read(path) {
+                Ok(mut password) => {
+                    let end = password.iter().rposition(|o| !matches!(o, b'\r' | b'\n'));
+                    password.truncate(end.map_or(0, |at| at + 1));
+                    Ok(Some(password))
+                }
+                Err(source) => Err(Error::Password {
+                    peer: self.name.clone(),
+                    key,
+                    path: path.clone(),
+                    source,
+                }),
+            },
+        };
+        Ok(Passwords {
+            ours: read("password-file", &self.password_file)?.unwrap_or_default(),
+            theirs: read("peer-password-file", &self.peer_password_file)?,
+        })
+    }
+
+    /// Whether it may call from this address.
+    #[must_use]
+    pub fn accepts_from(&self, address: IpAddr) -> bool {
+        self.accept_from.is_empty()
+            || self
+                .accept_from
+                .iter()
+                .any(|network| network.contains(address))
+    }
+}
+
+/// A transport, session or presentation selector: text, or `0x` and hexadecimal digits.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Selector(pub Bytes);
+
+impl TryFrom<String> for Selector {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        let octets = match text.strip_prefix("0x") {
+            None => text.clone().into_bytes(),
+            Some(digits) => hexadecimal(digits).ok_or_else(|| {
+                format!("{text:?} is not 0x and an even number of hexadecimal digits")
+            })?,
+        };
+        if octets.len() > 32 {
+            return Err(format!(
+                "{text:?} is longer than the 32 octets of a selector"
+            ));
+        }
+        Ok(Self(octets.into()))
+    }
+}
+
+impl From<Selector> for String {
+    fn from(selector: Selector) -> Self {
+        match std::str::from_utf8(&selector.0) {
+            Ok(text) if text.chars().all(|c| c.is_ascii_graphic()) && !text.starts_with("0x") => {
+                text.to_owned()
+            }
+            _ => selector
+                .0
+                .iter()
+                .fold("0x".to_owned(), |text, octet| format!("{text}{octet:02x}")),
+        }
+    }
+}
+
+fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
+    let digits: Vec<u8> = digits
+        .chars()
+        .map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok()))
+        .collect::<Option<_>>()?;
+    let (pairs, rest) = digits.as_chunks::<2>();
+    rest.is_empty()
+        .then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
+}
+
+/// A network of IP addresses, `address/length`.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Network {
+    address: IpAddr,
+    length: u8,
+}
+
+impl Network {
+    /// Whether `address` is of this network; an IPv4 address mapped into IPv6 counts as IPv4.
+    #[must_use]
+    pub fn contains(&self, address: IpAddr) -> bool {
+        let shifted =
+            |bits: u128, width: u8| bits.checked_shr((width - self.length).into()).unwrap_or(0);
+        match (self.address, address.to_canonical()) {
+            (IpAddr::V4(ours), IpAddr::V4(other)) => {
+                shifted(ours.to_bits().into(), 32) == shifted(other.to_bits().into(), 32)
+            }
+            (IpAddr::V6(ours), IpAddr::V6(other)) => {
+                shifted(ours.to_bits(), 128) == shifted(other.to_bits(), 128)
+            }
+            _ => false,
+        }
+    }
+}
+
+impl FromStr for Network {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let wrong = || format!("{text:?} is not a network such as 192.0.2.0/24");
+        let (address, length) = match text.split_once('/') {
+            Some((address, length)) => (address, Some(length)),
+            None => (text, None),
+        };
+        let address: IpAddr = address.parse().map_err(|_| wrong())?;
+        let width = if address.is_ipv4() { 32 } else { 128 };
+        let length = length.map_or(Ok(width), |l| l.parse().map_err(|_| wrong()))?;
+        if length > width {
+            Err(wrong())
+        } else {
+            Ok(Self { address, length })
+        }
+    }
+}
+
+impl TryFrom<String> for Network {
+    type Error = String;
+
+    fn try_from(text: String) -> Result<Self, String> {
+        text.parse()
+    }
+}
+
+impl From<Network> for String {
+    fn from(network: Network) -> Self {
+        format!("{}/{}", network.address, network.length)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_documented_peer_is_read() {
+        let config: Config = toml::from_str(
+            r#"
+            listen = ["0.0.0.0:102"]
+            [[peer]]
+            name = "hub"
+            connect = ["hub.example.org:102"]
+            t-selector = "P1"
+            s-selector = "0x0102"
+            mode = "1984"
+            mta = "HUB"
+            accept-from = ["192.0.2.0/24"]
+            routes = ["/PRMD=*/ADMD=HUB/C=GB/"]
+            "#,
+        )
+        .unwrap();
+        let hub = &config.peer[0];
+        assert_eq!(hub.address().t, "P1");
+        assert_eq!(hub.address().s, &[1, 2][..]);
+        assert_eq!(hub.mode, Mode::Of1984);
+        assert!(hub.accepts_from("192.0.2.9".parse().unwrap()));
+        assert!(hub.accepts_from("::ffff:192.0.2.9".parse().unwrap()));
+        assert!(!hub.accepts_from("192.0.3.9".parse().unwrap()));
+        let shown = toml::to_string(&config).unwrap();
+        assert_eq!(toml::from_str::<Config>(&shown).unwrap(), config);
+    }
+
+    #[test]
+    fn a_key_or_value_that_means_nothing_is_refused() {
+        assert!(toml::from_str::<Config>("listens = []").is_err());
+        for wrong in [
+            "t-selector = \"0x1\"",
+            "t-selector = \"0xé1\"",
+            "accept-from = [\"10/8\"]",
+            "mode = \"1988\"",
+        ] {
+            assert!(
+                toml::from_str::<Config>(&format!("[[peer]]\n{wrong}")).is_err(),
+                "{wrong}"
+            );
+        }
+    }
+
+    #[test]
+    fn a_network_of_no_length_holds_its_family() {
+        let all: Network = "0.0.0.0/0".parse().unwrap();
+        assert!(all.contains("203.0.113.1".parse().unwrap()));
+        assert!(!all.contains("2001:db8::1".parse().unwrap()));
+        let all: Network = "::/0".parse().unwrap();
+        assert!(all.contains("2001:db8::1".parse().unwrap()));
+        assert!("10.0.0.0/33".parse::<Network>().is_err());
+    }
+}
