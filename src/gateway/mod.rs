@@ -1,1 +1,3 @@
 //! The traffic: accept, route, deliver, report. The only room that knows both sides.
+
+pub mod route;

@@ -1,0 +1,252 @@
+//! Where a recipient goes: O/R routes by the longest match, with wildcards, cost and alternates.
+//!
+//! A route names a destination by the recipient, never by the side a message came in from. What may
+//! pass from a side back to the same side is a decision of its own ([`Crossing`]), refused unless
+//! configured.
+
+use serde::{Deserialize, Serialize};
+
+use crate::mixer::address::{Attribute, Attributes, Key};
+
+/// The route of recipients that are reached over SMTP, as it stands in the queue.
+pub const SMTP: &str = "smtp";
+
+/// Table `[routing]` of the configuration.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Config {
+    /// Whether mail that came over SMTP may leave over SMTP (from trusted clients only).
+    pub smtp_to_smtp: bool,
+    /// Whether what came from an X.400 neighbour may go to an X.400 neighbour.
+    pub x400_to_x400: bool,
+    /// Routes beside those that stand with each peer.
+    #[serde(rename = "route")]
+    pub routes: Vec<Route>,
+}
+
+/// One route: recipients whose address lies under `address` go to `to`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Route {
+    /// The subtree of O/R addresses; `*` stands for any value, `AB*` for one that begins so.
+    ///
+    /// As everywhere, a country without an ADMD means the ADMD of one space (RFC 2156 section
+    /// 4.1.3): a whole country is `/ADMD=*/C=GB/`.
+    pub address: Attributes,
+    /// The name of a peer, or `smtp`.
+    pub to: String,
+    /// Among routes that match equally well, the lower cost is tried first.
+    #[serde(default)]
+    pub cost: u32,
+}
+
+/// The two sides, as far as crossing them matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Side {
+    /// The Internet.
+    Smtp,
+    /// The X.400 world.
+    X400,
+}
+
+/// Whether a message may go from the side it came in to the side of its recipient.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Crossing {
+    /// It may.
+    Allowed,
+    /// It would leave on the side it came in, and that is not configured.
+    Relaying,
+}
+
+/// All routes, ready to be asked.
+#[derive(Debug, Clone, Default)]
+pub struct Routes {
+    config: Config,
+    routes: Vec<Route>,
+}
+
+impl Routes {
+    /// Puts together the routes that stand with the peers and those of `[routing]`.
+    ///
+    /// `own` is the address under which encapsulated Internet addresses live: it leads to SMTP.
+    #[must_use]
+    pub fn new(config: Config, own: &Attributes, peers: impl IntoIterator<Item = Route>) -> Self {
+        let own = Route {
+            address: own.clone(),
+            to: SMTP.into(),
+            cost: 0,
+        };
+        let mut routes: Vec<Route> = peers
+            .into_iter()
+            .chain(config.routes.iter().cloned())
+            .collect();
+        routes.push(own);
+        // The most telling first, and among equals the cheapest: the first match decides.
+        routes.sort_by_key(|route| (std::cmp::Reverse(weight(&route.address)), route.cost));
+        Self { config, routes }
+    }
+
+    /// The destinations of `address`, best first; empty when there is none.
+    ///
+    /// The longest match decides; the further entries are its alternates of the same length.
+    #[must_use]
+    pub fn destinations(&self, address: &Attributes) -> Vec<&str> {
+        let mut destinations: Vec<&str> = Vec::new();
+        let mut found = None;
+        for route in self
+            .routes
+            .iter()
+            .filter(|route| lies_under(address, &route.address))
+        {
+            let weight = weight(&route.address);
+            if *found.get_or_insert(weight) != weight {
+                break;
+            }
+            if !destinations.contains(&route.to.as_str()) {
+                destinations.push(&route.to);
+            }
+        }
+        destinations
+    }
+
+    /// Whether what came in from one side may go out on another.
+    #[must_use]
+    pub fn crossing(&self, from: Side, to: Side) -> Crossing {
+        let allowed = match (from, to) {
+            (Side::Smtp, Side::Smtp) => self.config.smtp_to_smtp,
+            (Side::X400, Side::X400) => self.config.x400_to_x400,
+            (Side::Smtp, Side::X400) | (Side::X400, Side::Smtp) => true,
+        };
+        if allowed {
+            Crossing::Allowed
+        } else {
+            Crossing::Relaying
+        }
+    }
+}
+
+/// How telling a pattern is: how many attributes it names, then how many it names exactly.
+fn weight(pattern: &Attributes) -> (usize, usize) {
+    let exact = pattern
+        .iter()
+        .filter(|attribute| !attribute.value.ends_with('*'))
+        .count();
+    (pattern.len(), exact)
+}
+
+/// Whether `address` has every attribute that `pattern` names.
+fn lies_under(address: &Attributes, pattern: &Attributes) -> bool {
+    let mut units = address.all(Key::Ou);
+    pattern.iter().all(|wanted| match wanted.key {
+        // Organizational units match from the most significant down.
+        Key::Ou => units
+            .next()
+            .is_some_and(|unit| is_like(unit, &wanted.value)),
+        Key::Dd => domain_defined(address, wanted),
+        key => address
+            .get(key)
+            .is_some_and(|value| is_like(value, &wanted.value)),
+    })
+}
+
+fn domain_defined(address: &Attributes, wanted: &Attribute) -> bool {
+    address
+        .domain_defined(&wanted.dd_type)
+        .is_some_and(|value| is_like(value, &wanted.value))
+}
+
+/// Whether `value` is what `pattern` names: case and runs of spaces do not count.
+fn is_like(value: &str, pattern: &str) -> bool {
+    let (value, pattern) = (squeezed(value), squeezed(pattern));
+    match pattern.strip_suffix('*') {
+        Some(start) => value.starts_with(start),
+        None => value == pattern,
+    }
+}
+
+fn squeezed(value: &str) -> String {
+    value
+        .split_whitespace()
+        .collect::<Vec<_>>()
+        .join(" ")
+        .to_ascii_lowercase()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn route(address: &str, to: &str, cost: u32) -> Route {
+        Route {
+            address: address.parse().unwrap(),
+            to: to.into(),
+            cost,
+        }
+    }
+
+    fn routes() -> Routes {
+        Routes::new(
+            Config::default(),
+            &"/O=Gateway/PRMD=EXAMPLE/ADMD= /C=GB/".parse().unwrap(),
+            [
+                route("/ADMD=*/C=GB/", "country", 0),
+                route("/PRMD=*/ADMD=HUB/C=GB/", "hub", 10),
+                route("/PRMD=*/ADMD=HUB/C=GB/", "spare", 20),
+                route("/PRMD=Sales/ADMD=HUB/C=GB/", "sales", 50),
+                route("/OU=East/OU=Old/O=Org/ADMD= /C=GB/", "east", 0),
+                route("/PRMD=AB*/ADMD= /C=GB/", "prefix", 0),
+            ],
+        )
+    }
+
+    fn to(address: &str) -> Vec<String> {
+        let address: Attributes = address.parse().unwrap();
+        routes()
+            .destinations(&address)
+            .into_iter()
+            .map(str::to_owned)
+            .collect()
+    }
+
+    #[test]
+    fn the_longest_match_decides_and_its_equals_are_alternates_by_cost() {
+        assert_eq!(to("/S=X/PRMD=Any/ADMD=hub/C=gb/"), ["hub", "spare"]);
+        assert_eq!(to("/S=X/PRMD=sales/ADMD=HUB/C=GB/"), ["sales"]);
+        assert_eq!(to("/S=X/ADMD=Other/C=GB/"), ["country"]);
+        assert!(to("/S=X/ADMD=Other/C=FR/").is_empty());
+    }
+
+    #[test]
+    fn a_star_stands_for_any_value_and_for_the_rest_of_one() {
+        assert_eq!(to("/S=X/PRMD=Abba/ADMD= /C=GB/"), ["prefix"]);
+        assert_eq!(to("/S=X/PRMD=Ba/ADMD= /C=GB/"), ["country"]);
+        assert_eq!(
+            to("/S=X/ADMD=HUB/C=GB/"),
+            ["country"],
+            "a star wants the attribute to be there"
+        );
+    }
+
+    #[test]
+    fn organizational_units_match_from_the_most_significant_down() {
+        assert_eq!(to("/S=X/OU=East/OU=Old/O=Org/ADMD= /C=GB/"), ["east"]);
+        assert_eq!(to("/S=X/OU=Old/OU=East/O=Org/ADMD= /C=GB/"), ["country"]);
+    }
+
+    #[test]
+    fn our_own_address_leads_to_smtp() {
+        assert_eq!(
+            to("/DD.RFC-822=a(a)b.c/O=gateway/PRMD=EXAMPLE/ADMD= /C=GB/"),
+            [SMTP]
+        );
+    }
+
+    #[test]
+    fn a_side_is_left_on_the_other_side_unless_configured() {
+        let routes = routes();
+        assert_eq!(routes.crossing(Side::Smtp, Side::X400), Crossing::Allowed);
+        assert_eq!(routes.crossing(Side::X400, Side::Smtp), Crossing::Allowed);
+        assert_eq!(routes.crossing(Side::Smtp, Side::Smtp), Crossing::Relaying);
+        assert_eq!(routes.crossing(Side::X400, Side::X400), Crossing::Relaying);
+    }
+}
