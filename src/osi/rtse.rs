@@ -26,7 +26,7 @@ use super::{acse, spdu};
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Request {
     /// RT-OPEN request: open an association as its initiator.
-    Open(Open),
+    Open(Box<Open>),
     /// RT-OPEN response: answer an [`Indication::Open`].
     OpenResponse(OpenResponse),
     /// RT-TRANSFER request: send an APDU; its octets are then pulled. Needs the turn.
@@ -71,7 +71,7 @@ pub enum Request {
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Indication {
     /// RT-OPEN indication: a peer wants an association.
-    Open(Open),
+    Open(Box<Open>),
     /// RT-OPEN confirm: the association is open, or refused.
     OpenConfirm(Result<Opened, Refused>),
     /// The machine wants the next octets of the APDU being sent.

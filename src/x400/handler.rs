@@ -1,0 +1,90 @@
+//! What the owner of a server provides: a place for the octets of each transfer, and a verdict.
+
+use std::future::Future;
+use std::io;
+use std::net::SocketAddr;
+
+use bytes::Bytes;
+
+pub use crate::osi::rtse::Refusal as RefusalReason;
+
+/// Takes the transfers of a server.
+///
+/// For each transfer the server calls [`Handler::begin`], writes the bare MTS-APDU into the
+/// [`Spool`] as it comes, and at its end calls [`Handler::commit`]. Only when that returns `Ok` is
+/// the transfer confirmed to the peer. A spool dropped without `commit` was not transferred.
+pub trait Handler: Send + Sync + 'static {
+    /// Where octets are kept until the transfer ends.
+    type Spool: Spool;
+
+    /// A peer begins a transfer.
+    ///
+    /// # Errors
+    /// The transfer is refused; the association stays.
+    fn begin(&self, from: &Caller) -> impl Future<Output = Result<Self::Spool, Refusal>> + Send;
+
+    /// A transfer is complete: return `Ok` once it is durable.
+    ///
+    /// # Errors
+    /// The transfer is refused; the association stays.
+    fn commit(
+        &self,
+        from: &Caller,
+        spool: Self::Spool,
+        arrived: Arrived,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send;
+}
+
+/// A place for the octets of one transfer; dropping it forgets them.
+pub trait Spool: Send + 'static {
+    /// Appends octets of the APDU.
+    ///
+    /// # Errors
+    /// What the system says; the transfer is refused as one to try again.
+    fn write(&mut self, octets: Bytes) -> impl Future<Output = io::Result<()>> + Send;
+}
+
+/// Who is at the other end of an association.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Caller {
+    /// The name of the configured peer; `None` for a stranger that lenience let in.
+    pub peer: Option<String>,
+    /// The MTA name it said in its bind; empty if it said none.
+    pub mta: String,
+    /// Where it called from.
+    pub address: SocketAddr,
+    /// The number of the association, for logs.
+    pub association: u64,
+}
+
+/// The three APDUs of P1 (X.419, MTS-APDU).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum ApduKind {
+    /// A message.
+    Message,
+    /// A probe.
+    Probe,
+    /// A report.
+    Report,
+}
+
+/// What is known of an APDU when the last of it has come.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Arrived {
+    /// Which APDU it is.
+    pub kind: ApduKind,
+    /// Its transfer envelope, one element of BER; for a probe the whole APDU.
+    pub envelope: Bytes,
+    /// How many octets were written to the spool: the bare MTS-APDU.
+    pub octets: u64,
+}
+
+/// A transfer refused by its receiver.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+#[error("{explanation}")]
+pub struct Refusal {
+    /// What the peer is told, which decides whether it tries again.
+    pub reason: RefusalReason,
+    /// Why, in words for the log.
+    pub explanation: String,
+}
