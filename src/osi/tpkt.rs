@@ -47,6 +47,11 @@ impl Reader {
         }
     }
 
+    /// Refuses, from the next packet on, those longer than `limit` octets, header included.
+    pub fn set_limit(&mut self, limit: usize) {
+        self.limit = limit.min(LONGEST);
+    }
+
     /// Takes octets as they came from the network.
     pub fn feed(&mut self, octets: &[u8]) {
         self.buffer.extend_from_slice(octets);
@@ -79,7 +84,6 @@ impl Reader {
             });
         }
         if self.buffer.len() < whole {
-            self.buffer.reserve(whole - self.buffer.len());
             return Ok(None);
         }
         let mut packet = self.buffer.split_to(whole);

@@ -19,6 +19,9 @@ pub struct Config {
     pub max_tsdu: usize,
     /// The called T-selectors that are known here; empty: every one is.
     pub selectors: Vec<Bytes>,
+    /// The reference this end gives its connection; one number does for all, for class 0 never mixes
+    /// connections.
+    pub reference: u16,
     /// How long a connection may take to open, at either end.
     pub connect_timeout: Duration,
 }
@@ -29,6 +32,7 @@ impl Default for Config {
             tpdu_size: TpduSize::Octets65531,
             max_tsdu: 1 << 20,
             selectors: Vec::new(),
+            reference: 1,
             connect_timeout: Duration::from_secs(30),
         }
     }
@@ -84,6 +88,14 @@ pub enum Disconnect {
         reason: DisconnectReason,
         /// Its additional information, in most implementations text.
         additional: Bytes,
+    },
+    /// The peer sent ER: it found a TPDU of this end in error.
+    #[error("the peer rejected a TPDU of this end, cause {cause}")]
+    Rejected {
+        /// The reject cause (X.224 section 13.12.3).
+        cause: u8,
+        /// The rejected TPDU, as far as the peer returns it.
+        invalid: Bytes,
     },
     /// The network connection was closed.
     #[error("the network connection was closed")]
