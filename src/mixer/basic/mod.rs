@@ -4,6 +4,7 @@
 //! [`teletex`], 3.3.5 in [`time`]. Section 3.2 (a gateway
 //! reads IA5 as ASCII) holds everywhere.
 
+pub mod iso2022;
 pub mod printable;
 pub mod teletex;
 pub mod time;

@@ -1,8 +1,67 @@
-//! T.61 strings as ASCII text: octets beyond PrintableString in braces, `printable*teletex`.
+//! T.61 strings: for people, as Unicode; in addresses, as ASCII with the other octets in braces.
 //!
-//! RFC 2156 section 3.3.4, the part that addresses use.
+//! RFC 2156 section 3.3.4. Text for people is T.61 as RFC 2157 appendix C describes it; what T.61
+//! cannot say is approximated, and the caller is told so.
 
+use super::iso2022::{self, Encoder, Start};
 use super::printable::{is_printable, is_ps_char};
+
+/// The sets on the right that TeletexString may use, in order of preference: T.61 itself, Cyrillic,
+/// Greek.
+const RIGHT: &[u16] = &[103, 144, 126];
+/// The same with Japanese, for text that holds kana: its punctuation would serve any text, but few
+/// systems outside Japan read it.
+const RIGHT_JAPANESE: &[u16] = &[103, 144, 126, 87];
+
+/// Text for people as T.61 octets.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Human {
+    /// The octets, no more than the bound.
+    pub octets: Vec<u8>,
+    /// Whether the text comes back from them as it was: nothing approximated, nothing cut off.
+    pub exact: bool,
+}
+
+/// Text for people as T.61, cut to `bound` octets between characters.
+///
+/// Control characters become blanks.
+#[must_use]
+pub fn from_human(text: &str, bound: usize) -> Human {
+    let japanese = text.chars().any(|c| ('\u{3041}'..='\u{30FE}').contains(&c));
+    let mut encoder = Encoder::new(if japanese { RIGHT_JAPANESE } else { RIGHT }, false);
+    let mut exact = true;
+    let mut fitting = 0;
+    for character in text.chars() {
+        let plain = if character.is_control() {
+            ' '
+        } else {
+            character
+        };
+        exact &= plain == character;
+        if encoder.push(plain).is_none() {
+            exact = false;
+            let instead = deunicode::deunicode_char(plain).unwrap_or("?");
+            for ascii in instead.chars().filter(|c| !c.is_control()) {
+                // ASCII can always be written.
+                let _ = encoder.push(ascii);
+            }
+        }
+        if encoder.len() > bound {
+            exact = false;
+            break;
+        }
+        fitting = encoder.len();
+    }
+    let mut octets = encoder.into_octets();
+    octets.truncate(fitting);
+    Human { octets, exact }
+}
+
+/// T.61 octets as text for people.
+#[must_use]
+pub fn to_human(octets: &[u8]) -> String {
+    iso2022::decode(octets, Start::Teletex).text
+}
 
 /// T.61 octets as `teletex-string`: `a{165}b`; one pair of braces holds a run of octets.
 #[must_use]
@@ -124,7 +183,39 @@ mod tests {
         assert_eq!(parse_and_or_printable("a@b"), None);
     }
 
+    #[test]
+    fn s3_3_4_text_for_people_comes_back_or_is_said_not_to() {
+        let human = from_human("Grüße, Жук", 128);
+        assert!(human.exact);
+        assert_eq!(to_human(&human.octets), "Grüße, Жук");
+        let human = from_human("你好 “x”", 128);
+        assert_eq!(
+            (to_human(&human.octets).as_str(), human.exact),
+            ("Ni Hao  \"x\"", false)
+        );
+        assert_eq!(
+            to_human(&from_human("日本のメール", 128).octets),
+            "日本のメール"
+        );
+        let human = from_human("abcé", 7);
+        assert_eq!(
+            (human.octets.as_slice(), human.exact),
+            (&b"abc"[..], false),
+            "é needs five octets"
+        );
+        assert_eq!(from_human("a\r\nb", 9).octets, b"a  b");
+    }
+
     proptest! {
+        #[test]
+        fn s3_3_4_exact_means_exact(text in "\\PC{0,40}", bound in 0_usize..80) {
+            let human = from_human(&text, bound);
+            prop_assert!(human.octets.len() <= bound);
+            if human.exact {
+                prop_assert_eq!(to_human(&human.octets), text);
+            }
+        }
+
         #[test]
         fn s3_3_4_octets_come_back(octets in proptest::collection::vec(any::<u8>(), 0..60)) {
             prop_assert_eq!(from_text(&to_text(&octets)), Some(octets));
