@@ -13,7 +13,6 @@
 //! ```
 
 pub mod asn1;
-pub mod failpoint;
 pub mod gateway;
 pub mod mixer;
 pub mod octets;
