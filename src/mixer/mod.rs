@@ -18,6 +18,7 @@
 
 pub mod address;
 pub mod basic;
+pub mod body;
 pub mod context;
 pub mod outcome;
 pub mod status;

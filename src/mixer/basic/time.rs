@@ -4,9 +4,10 @@
 //! together with the offset of that clock.
 
 use jiff::civil::{Date, DateTime};
-use jiff::fmt::rfc2822::DateTimeParser;
 use jiff::tz::{Offset, TimeZone};
 use jiff::{Timestamp, Zoned};
+
+use crate::rfc822::date;
 
 /// What a clock showed, and how far that clock was from UTC.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -36,11 +37,7 @@ impl Time {
     /// Reads the date-time of a mail, with the obsolete zone names and two-digit years.
     #[must_use]
     pub fn from_date_time(text: &str) -> Option<Self> {
-        let zoned = DateTimeParser::new()
-            .relaxed_weekday(true)
-            .parse_zoned(text.trim())
-            .ok()?;
-        Some(Self::from(&zoned))
+        date::parse(text.as_bytes()).map(|zoned| Self::from(&zoned))
     }
 
     /// The date-time of a mail: four-digit year, numeric zone, day of the week.

@@ -326,6 +326,14 @@ impl Encoder {
         }
     }
 
+    /// A writer for which this set is on the right already; it writes no sequence.
+    #[must_use]
+    pub fn designated(number: u16) -> Self {
+        let mut encoder = Self::new(&[number], true);
+        encoder.current = sets::by_number(number);
+        encoder
+    }
+
     /// How many octets are written.
     #[must_use]
     pub fn len(&self) -> usize {

@@ -1,0 +1,4 @@
+//! Bodies: MIME parts to and from body parts (RFC 2157).
+
+pub mod equivalence;
+pub mod text;
