@@ -13,6 +13,7 @@
 //! ```
 
 pub mod asn1;
+pub mod config;
 pub mod failpoint;
 pub mod gateway;
 pub mod mixer;

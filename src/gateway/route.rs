@@ -4,41 +4,11 @@
 //! pass from a side back to the same side is a decision of its own ([`Crossing`]), refused unless
 //! configured.
 
-use serde::{Deserialize, Serialize};
-
+use crate::config::{Route, Routing};
 use crate::mixer::address::{Attribute, Attributes, Key};
 
 /// The route of recipients that are reached over SMTP, as it stands in the queue.
 pub const SMTP: &str = "smtp";
-
-/// Table `[routing]` of the configuration.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct Config {
-    /// Whether mail that came over SMTP may leave over SMTP (from trusted clients only).
-    pub smtp_to_smtp: bool,
-    /// Whether what came from an X.400 neighbour may go to an X.400 neighbour.
-    pub x400_to_x400: bool,
-    /// Routes beside those that stand with each peer.
-    #[serde(rename = "route")]
-    pub routes: Vec<Route>,
-}
-
-/// One route: recipients whose address lies under `address` go to `to`.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case")]
-pub struct Route {
-    /// The subtree of O/R addresses; `*` stands for any value, `AB*` for one that begins so.
-    ///
-    /// As everywhere, a country without an ADMD means the ADMD of one space (RFC 2156 section
-    /// 4.1.3): a whole country is `/ADMD=*/C=GB/`.
-    pub address: Attributes,
-    /// The name of a peer, or `smtp`.
-    pub to: String,
-    /// Among routes that match equally well, the lower cost is tried first.
-    #[serde(default)]
-    pub cost: u32,
-}
 
 /// The two sides, as far as crossing them matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -61,7 +31,7 @@ pub enum Crossing {
 /// All routes, ready to be asked.
 #[derive(Debug, Clone, Default)]
 pub struct Routes {
-    config: Config,
+    config: Routing,
     routes: Vec<Route>,
 }
 
@@ -70,7 +40,7 @@ impl Routes {
     ///
     /// `own` is the address under which encapsulated Internet addresses live: it leads to SMTP.
     #[must_use]
-    pub fn new(config: Config, own: &Attributes, peers: impl IntoIterator<Item = Route>) -> Self {
+    pub fn new(config: Routing, own: &Attributes, peers: impl IntoIterator<Item = Route>) -> Self {
         let own = Route {
             address: own.clone(),
             to: SMTP.into(),
@@ -186,7 +156,7 @@ mod tests {
 
     fn routes() -> Routes {
         Routes::new(
-            Config::default(),
+            Routing::default(),
             &"/O=Gateway/PRMD=EXAMPLE/ADMD= /C=GB/".parse().unwrap(),
             [
                 route("/ADMD=*/C=GB/", "country", 0),

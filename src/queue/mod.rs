@@ -6,10 +6,12 @@
 //! one commit. Bodies stream in through a [`Spool`]. Nothing here knows how a message is converted
 //! or sent.
 
+pub mod config;
 pub mod item;
 pub mod spool;
 pub mod store;
 
+pub use config::Config;
 pub use item::{
     Identifier, IdentifierKind, Item, ItemId, Mail, Origin, Priority, Recipient, State, Transfer,
     TransferKind,

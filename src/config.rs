@@ -1,0 +1,323 @@
+//! The configuration: one TOML file, each room's own table, unknown keys refused.
+//!
+//! Faults are [`Problem`]s with file, line and column, so that a person finds them.
+
+use std::fmt;
+use std::fs;
+use std::path::{Path, PathBuf};
+
+use serde::{Deserialize, Serialize};
+
+use crate::mixer::address::Attributes;
+use crate::mixer::context::{Gateway, PeerProfile};
+use crate::{queue, smtp, x400};
+
+/// Where `serve` looks unless it is told.
+pub const DEFAULT_PATH: &str = "/etc/mixgate/mixgate.toml";
+
+/// The whole file.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Config {
+    /// Who we are.
+    pub gateway: Gateway,
+    /// Where messages wait.
+    pub queue: queue::Config,
+    /// The Internet side.
+    pub smtp: smtp::Config,
+    /// The X.400 side.
+    pub x400: x400::Config,
+    /// How addresses and bodies are mapped.
+    pub mapping: Mapping,
+    /// What may go where.
+    pub routing: Routing,
+    /// How a running gateway is spoken to.
+    pub control: Control,
+}
+
+/// Table `[mapping]`.
+#[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Mapping {
+    /// Files of table 1, table 2, and the two tables of preferred gateways (RFC 2156 appendix F),
+    /// known by their names: `table1`, `table2`, `gate1`, `gate2`, with any ending.
+    pub tables: Vec<PathBuf>,
+    /// What each X.400 neighbour can read, by the name of the peer.
+    pub profile: std::collections::BTreeMap<String, PeerProfile>,
+}
+
+/// Table `[routing]`.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Routing {
+    /// Whether mail that came over SMTP may leave over SMTP (from trusted clients only).
+    pub smtp_to_smtp: bool,
+    /// Whether what came from an X.400 neighbour may go to an X.400 neighbour.
+    pub x400_to_x400: bool,
+    /// Routes beside those that stand with each peer.
+    #[serde(rename = "route", skip_serializing_if = "Vec::is_empty")]
+    pub routes: Vec<Route>,
+}
+
+/// One route: recipients whose address lies under `address` go to `to`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Route {
+    /// The subtree of O/R addresses; `*` stands for any value, `AB*` for one that begins so.
+    ///
+    /// As everywhere, a country without an ADMD means the ADMD of one space (RFC 2156 section
+    /// 4.1.3): a whole country is `/ADMD=*/C=GB/`.
+    pub address: Attributes,
+    /// The name of a peer, or `smtp`.
+    pub to: String,
+    /// Among routes that match equally well, the lower cost is tried first.
+    #[serde(default)]
+    pub cost: u32,
+}
+
+/// Table `[control]`.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
+pub struct Control {
+    /// The socket on which commands reach a running gateway.
+    pub socket: PathBuf,
+}
+
+impl Default for Control {
+    fn default() -> Self {
+        Self {
+            socket: "/run/mixgate/control.sock".into(),
+        }
+    }
+}
+
+/// A fault of the configuration, or of a file it names.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Problem {
+    /// The file.
+    pub file: PathBuf,
+    /// Line and column, from 1; `None` if the fault is the whole file's.
+    pub place: Option<(usize, usize)>,
+    /// The line.
+    pub line: String,
+    /// What is wrong.
+    pub text: String,
+}
+
+impl Problem {
+    /// A fault of the whole file.
+    #[must_use]
+    pub fn of_file(file: &Path, text: impl Into<String>) -> Self {
+        Self {
+            file: file.to_owned(),
+            place: None,
+            line: String::new(),
+            text: text.into(),
+        }
+    }
+
+    /// A fault at `offset` octets into `contents`.
+    #[must_use]
+    pub fn at(file: &Path, contents: &str, offset: usize, text: impl Into<String>) -> Self {
+        let offset = contents.floor_char_boundary(offset.min(contents.len()));
+        let (before, after) = contents.split_at_checked(offset).unwrap_or((contents, ""));
+        let start = before.rfind('\n').map_or(0, |end| end + 1);
+        let head = before.get(start..).unwrap_or_default();
+        let line = format!("{head}{}", after.lines().next().unwrap_or_default());
+        let number = before.matches('\n').count() + 1;
+        let place = Some((number, head.chars().count() + 1));
+        Self {
+            file: file.to_owned(),
+            place,
+            line,
+            text: text.into(),
+        }
+    }
+
+    /// A fault of a value that stands in `contents` as a quoted string.
+    #[must_use]
+    pub fn of_value(file: &Path, contents: &str, value: &str, text: impl Into<String>) -> Self {
+        match contents.find(&format!("\"{value}\"")) {
+            Some(offset) => Self::at(file, contents, offset, text),
+            None => Self::of_file(file, text),
+        }
+    }
+}
+
+impl fmt::Display for Problem {
+    /// `file:line:column: text`, then the line and a caret below the place.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Some((line, column)) = self.place else {
+            return write!(f, "{}: {}", self.file.display(), self.text);
+        };
+        let margin = line.to_string().len();
+        writeln!(f, "{}:{line}:{column}: {}", self.file.display(), self.text)?;
+        writeln!(f, "{line} | {}", self.line.replace('\t', " "))?;
+        write!(f, "{:margin$} | {:>column$}", "", "^")
+    }
+}
+
+impl Config {
+    /// Reads a file; relative paths in it are relative to its folder.
+    ///
+    /// # Errors
+    /// Every fault that reading alone can find.
+    pub fn load(path: &Path) -> Result<(Self, String), Vec<Problem>> {
+        let contents = fs::read_to_string(path)
+            .map_err(|error| vec![Problem::of_file(path, error.to_string())])?;
+        let config = Self::parse(path, &contents)?;
+        Ok((config, contents))
+    }
+
+    /// Reads the contents of a file.
+    ///
+    /// # Errors
+    /// Every fault that reading alone can find.
+    pub fn parse(path: &Path, contents: &str) -> Result<Self, Vec<Problem>> {
+        let mut config: Self = toml::from_str(contents).map_err(|error| {
+            let offset = error.span().map_or(0, |span| span.start);
+            vec![Problem::at(path, contents, offset, error.message())]
+        })?;
+        config.resolve(path.parent().unwrap_or(Path::new("")));
+        let problems = config.contradictions(path, contents);
+        if problems.is_empty() {
+            Ok(config)
+        } else {
+            Err(problems)
+        }
+    }
+
+    /// Makes relative paths relative to the folder of the file.
+    fn resolve(&mut self, folder: &Path) {
+        let passwords = self
+            .x400
+            .peer
+            .iter_mut()
+            .flat_map(|peer| [&mut peer.password_file, &mut peer.peer_password_file])
+            .flatten();
+        for path in self.mapping.tables.iter_mut().chain(passwords) {
+            *path = folder.join(&*path);
+        }
+    }
+
+    /// What the types cannot say.
+    fn contradictions(&self, path: &Path, contents: &str) -> Vec<Problem> {
+        let mut problems = Vec::new();
+        let mut fault = |value: &str, text: String| {
+            problems.push(Problem::of_value(path, contents, value, text));
+        };
+        if let Err(error) = self.smtp.check() {
+            fault("", error.to_string());
+        }
+        let mut names: Vec<&str> = Vec::new();
+        for peer in &self.x400.peer {
+            if peer.name.is_empty() {
+                fault("", "a [[x400.peer]] has no name".to_owned());
+            } else if peer.name == "smtp" {
+                fault(
+                    "smtp",
+                    "a peer must not be called smtp, which names the other side".into(),
+                );
+            } else if names.contains(&peer.name.as_str()) {
+                fault(
+                    &peer.name,
+                    format!("there are two peers called {}", peer.name),
+                );
+            }
+            names.push(&peer.name);
+            for route in &peer.routes {
+                if let Err(error) = route.parse::<Attributes>() {
+                    fault(route, format!("this route is no O/R address: {error}"));
+                }
+            }
+            if let Err(error) = peer.passwords() {
+                fault(&peer.name, error.to_string());
+            }
+        }
+        for route in &self.routing.routes {
+            if route.to != "smtp" && !names.contains(&route.to.as_str()) {
+                fault(&route.to, format!("there is no peer called {}", route.to));
+            }
+        }
+        for name in self
+            .mapping
+            .profile
+            .keys()
+            .filter(|name| !names.contains(&name.as_str()))
+        {
+            fault(name, format!("there is no peer called {name}"));
+        }
+        problems
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn problems(contents: &str) -> String {
+        let problems = Config::parse(Path::new("m.toml"), contents).unwrap_err();
+        problems
+            .iter()
+            .map(|problem| format!("{problem}\n"))
+            .collect()
+    }
+
+    #[test]
+    fn the_readme_configuration_is_read() {
+        let readme = include_str!("../README.md");
+        let block = readme
+            .split("```toml\n")
+            .nth(1)
+            .unwrap()
+            .split("```")
+            .next()
+            .unwrap();
+        let block: String = block
+            .lines()
+            .filter(|line| !line.contains("password-file"))
+            .map(|l| format!("{l}\n"))
+            .collect();
+        let config = Config::parse(Path::new("m.toml"), &block).unwrap();
+        assert_eq!(config.x400.peer[0].name, "hub");
+        let shown = toml::to_string(&config).unwrap();
+        assert_eq!(Config::parse(Path::new("m.toml"), &shown).unwrap(), config);
+    }
+
+    #[test]
+    fn an_unknown_key_is_shown_where_it_stands() {
+        let shown = problems("[gateway]\nname = \"a.example\"\nmat = \"GW\"\n");
+        assert!(
+            shown.starts_with("m.toml:3:1: unknown field `mat`"),
+            "{shown}"
+        );
+        assert!(shown.contains("3 | mat = \"GW\"\n  | ^\n"), "{shown}");
+    }
+
+    #[test]
+    fn a_value_that_is_no_address_is_shown_where_it_stands() {
+        let shown = problems("[[x400.peer]]\nname = \"hub\"\nroutes = [\"/ZZ=1/\"]\n");
+        assert!(
+            shown.starts_with("m.toml:3:11: this route is no O/R address"),
+            "{shown}"
+        );
+    }
+
+    #[test]
+    fn names_must_fit_together() {
+        assert!(
+            problems("[[x400.peer]]\nname = \"a\"\n[[x400.peer]]\nname = \"a\"\n")
+                .contains("two peers")
+        );
+        assert!(
+            problems("[[routing.route]]\naddress = \"/C=GB/\"\nto = \"hub\"\n")
+                .contains("no peer called hub")
+        );
+        assert!(
+            problems("[mapping.profile.hub]\ncontent = \"p2\"\n").contains("no peer called hub")
+        );
+        assert!(
+            problems("[[x400.peer]]\nname = \"a\"\npassword-file = \"/none\"\n").contains("/none")
+        );
+    }
+}
