@@ -10,6 +10,8 @@
 //! | character sets of mail text | [`charset`] |
 //! | media types and their parameters (RFC 2045 5, RFC 2231) | [`media`] |
 //! | a message as a tree of parts (RFC 2045, RFC 2046) | [`mail`] |
+//! | header fields as they are written (RFC 5322 2.2, RFC 2231) | [`write`] |
+//! | messages and parts as they are written (RFC 2045, RFC 2046) | [`entity`] |
 //! | status codes (RFC 3463) | [`status`] |
 //!
 //! Nothing here knows X.400. Octets of strangers are bounded before they are looked at.
@@ -17,16 +19,20 @@
 pub mod address;
 pub mod charset;
 pub mod date;
+pub mod entity;
 pub mod envelope;
 pub mod field;
 pub mod mail;
 pub mod media;
 pub mod status;
 pub mod words;
+pub mod write;
 
-pub use address::{AddrSpec, Address, Mailbox};
+pub use address::{AddrSpec, Address, AddressList, Mailbox};
+pub use entity::Entity;
 pub use envelope::{Envelope, Recipient};
 pub use field::{Field, Header};
 pub use mail::{Mail, Part};
 pub use media::MediaType;
 pub use status::Status;
+pub use write::Fields;
