@@ -14,6 +14,7 @@
 //! | 4.1.2 | address/personal_name.rs |
 //! | 4.1.3, 4.3.3 | address/or_address.rs |
 //! | 4.2, App. F | address/mcgam.rs |
+//! | 5.1.2 | to_x400/fields.rs |
 //! | 5.1.8.4, 5.3.8.2 | status.rs |
 
 pub mod address;
@@ -22,3 +23,4 @@ pub mod body;
 pub mod context;
 pub mod outcome;
 pub mod status;
+pub mod to_x400;
