@@ -12,6 +12,7 @@
 //! | a message as a tree of parts (RFC 2045, RFC 2046) | [`mail`] |
 //! | header fields as they are written (RFC 5322 2.2, RFC 2231) | [`write`] |
 //! | messages and parts as they are written (RFC 2045, RFC 2046) | [`entity`] |
+//! | delivery status notifications (RFC 3464) | [`dsn`] |
 //! | status codes (RFC 3463) | [`status`] |
 //!
 //! Nothing here knows X.400. Octets of strangers are bounded before they are looked at.
@@ -19,6 +20,7 @@
 pub mod address;
 pub mod charset;
 pub mod date;
+pub mod dsn;
 pub mod entity;
 pub mod envelope;
 pub mod field;
