@@ -6,5 +6,8 @@ pub mod attributes;
 pub mod mcgam;
 pub mod or_address;
 pub mod personal_name;
+pub mod prefix;
+pub mod psap;
+pub mod syntax;
 
 pub use attributes::{Attribute, Attributes, Key};

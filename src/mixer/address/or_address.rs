@@ -8,6 +8,7 @@ use std::str::FromStr;
 
 use super::attributes::{Attribute, Attributes, Key};
 use super::personal_name;
+use crate::mixer::basic::printable::is_ps_char;
 
 /// What is wrong with an address, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -28,12 +29,6 @@ impl SyntaxError {
             text: text.into(),
         }
     }
-}
-
-/// Whether `c` is a character of a PrintableString (RFC 2156 section 3.3.3).
-#[must_use]
-pub fn is_printable(c: char) -> bool {
-    c.is_ascii_alphanumeric() || " '+,-./:=?()".contains(c)
 }
 
 /// The longest text read as an address; a maximal O/R address with every character quoted fits.
@@ -78,7 +73,7 @@ fn read(text: &str, separates: impl Fn(char) -> bool) -> Result<Attributes, Synt
             std::mem::take(&mut pair).end(offset, &mut gathered)?;
         } else if c == '$' {
             match characters.next() {
-                Some((_, quoted)) if is_printable(quoted) => pair.push(offset, quoted),
+                Some((_, quoted)) if is_ps_char(quoted) => pair.push(offset, quoted),
                 _ => return Err(SyntaxError::new(offset, "`$` quotes nothing")),
             }
         } else if c == '=' && pair.equals.is_none() {
@@ -88,7 +83,7 @@ fn read(text: &str, separates: impl Fn(char) -> bool) -> Result<Attributes, Synt
                 offset,
                 "a second `=`; in a value write `$=`",
             ));
-        } else if is_printable(c) || matches!(c, '{' | '}' | '*') {
+        } else if is_ps_char(c) || matches!(c, '{' | '}' | '*' | '|') {
             pair.push(offset, c);
         } else {
             return Err(SyntaxError::new(

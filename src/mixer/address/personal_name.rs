@@ -1,6 +1,7 @@
 //! Personal names as people write them: `Marshall.T.Rose` (RFC 2156 section 4.1.2, `encoded-pn`).
 
 use super::attributes::{Attribute, Attributes, Key};
+use crate::mixer::basic::printable::is_printable;
 
 /// The components of an `encoded-pn`; `None` if `text` is none.
 ///
@@ -104,9 +105,7 @@ pub fn encode(left: &Attributes) -> Option<String> {
             _ => return None,
         };
         // Null components have no place in the form.
-        if attribute.value.is_empty()
-            || !attribute.value.chars().all(super::or_address::is_printable)
-        {
+        if attribute.value.is_empty() || !is_printable(&attribute.value) {
             return None;
         }
         component.clone_from(&attribute.value);
