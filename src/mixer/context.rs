@@ -40,8 +40,6 @@ pub struct Gateway {
     pub postmaster: String,
     /// Further Internet domains of ours; an O/R address under them is as good as under `name`.
     pub other_domains: Vec<String>,
-    /// What becomes of a source route in an SMTP address (section 4.3.4, Stage I step 1).
-    pub source_routes: SourceRoutes,
     /// The type of the domain-defined attribute that carries an Internet address (section 4.3.5).
     /// A gateway to a closed system may take a private one.
     pub dda_type: String,
@@ -64,7 +62,6 @@ impl Default for Gateway {
             address: attributes(&[(C, "XX"), (Admd, " "), (Prmd, "MIXGATE"), (O, "Gateway")]),
             postmaster: "postmaster@gateway.invalid".into(),
             other_domains: Vec::new(),
-            source_routes: SourceRoutes::default(),
             dda_type: "RFC-822".into(),
         }
     }
@@ -79,19 +76,6 @@ impl Gateway {
             .chain(&self.other_domains)
             .any(|ours| ours.eq_ignore_ascii_case(domain))
     }
-}
-
-/// What becomes of a source route in an SMTP address (section 4.3.4).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum SourceRoutes {
-    /// All domains but the last are removed.
-    #[default]
-    Strip,
-    /// Only our own domains are removed from its head.
-    StripLocal,
-    /// The whole address is carried as it came.
-    Keep,
 }
 
 /// What an X.400 neighbour can read, and wants: keys of `[[x400.peer]]` or of a profile.

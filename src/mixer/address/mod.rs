@@ -9,5 +9,61 @@ pub mod personal_name;
 pub mod prefix;
 pub mod psap;
 pub mod syntax;
+pub mod to_rfc822;
+pub mod to_x400;
 
 pub use attributes::{Attribute, Attributes, Key};
+
+use super::outcome::{Note, Refusal, Status};
+
+/// An address of the other side, and how it came about.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Mapped<T> {
+    /// The address.
+    pub value: T,
+    /// The rule that decided: a table line (`table1:12`), `std-or`, `RFC-822 DDA`, `encapsulation` …
+    pub rule: String,
+    /// The clause of RFC 2156.
+    pub section: &'static str,
+    /// What was carried aside or left behind.
+    pub notes: Vec<Note>,
+}
+
+impl<T> Mapped<T> {
+    /// The same mapping with the address in another form.
+    #[must_use]
+    pub fn map<U>(self, form: impl FnOnce(T) -> U) -> Mapped<U> {
+        Mapped {
+            value: form(self.value),
+            rule: self.rule,
+            section: self.section,
+            notes: self.notes,
+        }
+    }
+}
+
+/// What an address is for; it decides how the rest of an O/R address is made (section 4.3.4).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Role {
+    /// Where errors go: the SMTP reverse-path, the MTS originator.
+    ReturnPath,
+    /// An envelope recipient.
+    Recipient,
+    /// An address of the heading.
+    Heading,
+}
+
+/// An address that cannot be mapped: X.411 unable-to-transfer, unrecognised-OR-name.
+fn refusal(role: Role, section: &'static str, text: String) -> Refusal {
+    Refusal {
+        section,
+        status: if role == Role::ReturnPath {
+            Status(5, 1, 7)
+        } else {
+            Status(5, 1, 3)
+        },
+        reason: 1,
+        diagnostic: Some(0),
+        text,
+    }
+}

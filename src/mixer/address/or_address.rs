@@ -70,14 +70,16 @@ fn read(text: &str, separates: impl Fn(char) -> bool) -> Result<Attributes, Synt
     let mut characters = text.char_indices().peekable();
     while let Some((offset, c)) = characters.next() {
         if separates(c) {
-            std::mem::take(&mut pair).end(offset, &mut gathered)?;
+            std::mem::take(&mut pair).end(&mut gathered)?;
         } else if c == '$' {
             match characters.next() {
                 Some((_, quoted)) if is_ps_char(quoted) => pair.push(offset, quoted),
                 _ => return Err(SyntaxError::new(offset, "`$` quotes nothing")),
             }
-        } else if c == '=' && pair.equals.is_none() {
-            pair.equals = Some(offset);
+        } else if c == '=' && pair.start.is_none() {
+            return Err(SyntaxError::new(offset, "`=` without a keyword"));
+        } else if c == '=' && !pair.in_value {
+            pair.in_value = true;
         } else if c == '=' && !slash_in_values {
             return Err(SyntaxError::new(
                 offset,
@@ -92,7 +94,7 @@ fn read(text: &str, separates: impl Fn(char) -> bool) -> Result<Attributes, Synt
             ));
         }
     }
-    pair.end(text.len(), &mut gathered)?;
+    pair.end(&mut gathered)?;
     gathered.attributes(text.len())
 }
 
@@ -102,7 +104,7 @@ struct Pair {
     keyword: String,
     value: String,
     start: Option<usize>,
-    equals: Option<usize>,
+    in_value: bool,
 }
 
 impl Pair {
@@ -112,22 +114,21 @@ impl Pair {
             return;
         }
         self.start.get_or_insert(offset);
-        if self.equals.is_some() {
+        if self.in_value {
             self.value.push(c);
         } else {
             self.keyword.push(c);
         }
     }
 
-    fn end(self, offset: usize, gathered: &mut Gathered) -> Result<(), SyntaxError> {
-        match (self.start, self.equals) {
-            (None, None) => Ok(()),
-            (start, None) => Err(SyntaxError::new(
-                start.unwrap_or(offset),
+    fn end(self, gathered: &mut Gathered) -> Result<(), SyntaxError> {
+        match (self.start, self.in_value) {
+            (None, _) => Ok(()),
+            (Some(start), false) => Err(SyntaxError::new(
+                start,
                 format!("`{}` has no `=`", self.keyword),
             )),
-            (None, Some(equals)) => Err(SyntaxError::new(equals, "`=` without a keyword")),
-            (Some(start), Some(_)) => gathered.take(start, self.keyword.trim_end(), self.value),
+            (Some(start), true) => gathered.take(start, self.keyword.trim_end(), self.value),
         }
     }
 }

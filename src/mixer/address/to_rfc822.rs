@@ -1,0 +1,260 @@
+//! An O/R address as a mailbox: the RFC-822 domain-defined attribute, an equivalent domain, or the
+//! whole address in the local part.
+//!
+//! RFC 2156 section 4.3.5 (mappings A and B), section 4.3.1, section 4.3.2 (teletex attributes).
+//! Each mailbox made by mapping B is mapped back before it is used; one that would not lead to the
+//! same O/R address gives way to the whole address at our own domain.
+
+use super::attributes::{Attribute, Attributes, Key};
+use super::mcgam::is_domain_syntax;
+use super::prefix::Prefix;
+use super::{Mapped, Role, personal_name, refusal, syntax, to_x400};
+use crate::mixer::basic::printable;
+use crate::mixer::context::Context;
+use crate::mixer::outcome::{Note, Unconverted};
+use crate::rfc822::address::{AddrSpec, AddressList};
+
+/// The clause implemented here.
+const SECTION: &str = "4.3.5";
+
+/// Maps an O/R address.
+///
+/// # Errors
+/// A recipient whose RFC-822 attribute holds no address, or an address too long for a mailbox.
+pub fn map(
+    context: &Context<'_>,
+    address: &Attributes,
+    role: Role,
+) -> Result<Mapped<AddrSpec>, Unconverted> {
+    let mut notes = Vec::new();
+    match mapping_a(context, address) {
+        Some(Ok(mailbox)) => {
+            return Ok(Mapped {
+                value: mailbox,
+                rule: format!("{} DDA", context.gateway.dda_type),
+                section: SECTION,
+                notes,
+            });
+        }
+        Some(Err(why)) if role == Role::Recipient => {
+            return Err(refusal(role, SECTION, why).into());
+        }
+        Some(Err(why)) => notes.push(Note {
+            what: address.to_string(),
+            place: format!("the local part as a whole: {why}"),
+            section: SECTION,
+            lost: false,
+        }),
+        None => {}
+    }
+    let mut mapped = mapping_b(context, address).ok_or_else(|| {
+        refusal(
+            role,
+            SECTION,
+            format!("{address} is too long for a mailbox"),
+        )
+    })?;
+    mapped.notes.append(&mut notes);
+    Ok(mapped)
+}
+
+/// Whether `dda_type` marks an Internet address.
+fn is_rfc822(context: &Context<'_>, dda_type: &str) -> bool {
+    let plain = dda_type.split('*').find(|form| !form.is_empty());
+    plain.is_some_and(|plain| {
+        plain.eq_ignore_ascii_case("RFC-822")
+            || plain.eq_ignore_ascii_case(&context.gateway.dda_type)
+    })
+}
+
+/// Mapping A: the mailbox that a single RFC-822 attribute holds; `None` where there is none, or
+/// more than one.
+pub fn mapping_a(context: &Context<'_>, address: &Attributes) -> Option<Result<AddrSpec, String>> {
+    let attributes = || address.iter().filter(|attribute| attribute.key == Key::Dd);
+    let mut heads = attributes().filter(|attribute| is_rfc822(context, &attribute.dd_type));
+    let head = heads.next()?;
+    if heads.next().is_some() {
+        return None;
+    }
+    let continued = to_x400::CONTINUATIONS.iter().map_while(|dda_type| {
+        attributes().find(|attribute| attribute.dd_type.eq_ignore_ascii_case(dda_type))
+    });
+    let parts: Vec<&Attribute> = std::iter::once(head).chain(continued).collect();
+    Some(read_parts(&parts))
+}
+
+/// The address that the parts hold together, in printable or teletex form.
+fn read_parts(parts: &[&Attribute]) -> Result<AddrSpec, String> {
+    let pairs: Vec<syntax::DomainDefined> = parts
+        .iter()
+        .map(|part| syntax::domain_defined(part))
+        .collect::<Option<_>>()
+        .ok_or("the RFC-822 attribute is malformed")?;
+    let joined = |of: fn(&syntax::DomainDefined) -> Option<&(Vec<u8>, Vec<u8>)>| {
+        let values: Option<Vec<&[u8]>> = pairs
+            .iter()
+            .map(|pair| of(pair).map(|(_, value)| value.as_slice()))
+            .collect();
+        values.map(|values| values.concat())
+    };
+    let printable = joined(|pair| pair.printable.as_ref()).map(|octets| read_text(&octets, true));
+    let teletex = joined(|pair| pair.teletex.as_ref()).map(|octets| {
+        let plain = octets
+            .iter()
+            .all(|octet| printable::is_ps_char(char::from(*octet)));
+        read_text(&octets, plain)
+    });
+    match (printable, teletex) {
+        (Some(printable), Some(teletex)) if printable != teletex => {
+            Err("the printable and the teletex RFC-822 attributes differ".to_owned())
+        }
+        (Some(address), _) | (None, Some(address)) => address,
+        (None, None) => {
+            Err("the parts of the RFC-822 attribute are of different encodings".to_owned())
+        }
+    }
+}
+
+/// The address in the value of an RFC-822 attribute; what is not `ps-encoded` is read as it stands.
+fn read_text(octets: &[u8], encoded: bool) -> Result<AddrSpec, String> {
+    let text = std::str::from_utf8(octets)
+        .ok()
+        .filter(|text| text.is_ascii())
+        .ok_or("the RFC-822 attribute holds octets beyond ASCII")?;
+    let decoded = Some(text).filter(|_| encoded).and_then(printable::decode);
+    let text = decoded.as_deref().unwrap_or(text);
+    let fault = || format!("the RFC-822 attribute holds no mailbox: {text:?}");
+    if text.chars().any(char::is_control) {
+        return Err(fault());
+    }
+    if let Ok(address) = text.parse() {
+        return Ok(address);
+    }
+    // A source route, or a mailbox as a header field has it.
+    if let Ok(Some(address)) = AddrSpec::from_path(&format!("<{text}>")) {
+        return Ok(address);
+    }
+    let list = AddressList::parse(text.as_bytes());
+    let mut mailboxes = list.mailboxes();
+    match (mailboxes.next(), mailboxes.next()) {
+        (Some(mailbox), None) if list.malformed.is_empty() => Ok(mailbox.address.clone()),
+        _ => Err(fault()),
+    }
+}
+
+/// Mapping B: the most natural mailbox that leads back to `address`.
+fn mapping_b(context: &Context<'_>, address: &Attributes) -> Option<Mapped<AddrSpec>> {
+    for (left, domain, place) in candidates(context, address) {
+        let name = personal_name::encode(&left).map(|name| (name, "encoded-pn"));
+        for (local, form) in name.into_iter().chain([(local_part(&left), "std-or")]) {
+            let Ok(mailbox) = AddrSpec::new(local, domain.as_str()) else {
+                continue;
+            };
+            if leads_back(context, &mailbox, address) {
+                return Some(mapped(mailbox, format!("{place}, {form}")));
+            }
+        }
+    }
+    let mailbox = AddrSpec::new(local_part(address), context.gateway.name.as_str()).ok()?;
+    let rule = if leads_back(context, &mailbox, address) {
+        "encapsulation".to_owned()
+    } else {
+        let why = to_x400::stage_1(context, &mailbox)
+            .err()
+            .map(|genuine| genuine.why);
+        format!(
+            "encapsulation, no exact way back: {}",
+            why.unwrap_or_else(|| "the text says less".to_owned())
+        )
+    };
+    Some(mapped(mailbox, rule))
+}
+
+fn mapped(value: AddrSpec, rule: String) -> Mapped<AddrSpec> {
+    Mapped {
+        value,
+        rule,
+        section: SECTION,
+        notes: Vec::new(),
+    }
+}
+
+/// Whether a reply to `mailbox` meets `address`.
+fn leads_back(context: &Context<'_>, mailbox: &AddrSpec, address: &Attributes) -> bool {
+    to_x400::stage_1(context, mailbox).is_ok_and(|back| syntax::equivalent(&back.value, address))
+}
+
+/// The local part that holds `left`: `std-or-address` without adjacent spaces, which Stage I would
+/// not read.
+fn local_part(left: &Attributes) -> String {
+    let mut local = String::new();
+    for c in left.to_string().chars() {
+        if c == ' ' && local.ends_with(' ') {
+            local.push('$');
+        }
+        local.push(c);
+    }
+    local
+}
+
+/// What the tables offer, best first: the attributes left for the local part, the domain, the line.
+fn candidates(context: &Context<'_>, address: &Attributes) -> Vec<(Attributes, String, String)> {
+    let mut found = Vec::new();
+    // A domain of one label does not route to a gateway.
+    let routes = |domain: &str| domain.contains('.');
+    if let Some(matched) = context.tables.table2.lookup(address) {
+        let (left, domain) = step_4(address, matched.domain, matched.depth);
+        let mnemonic = address
+            .iter()
+            .all(|attribute| syntax::is_mnemonic(attribute.key));
+        if routes(&domain) {
+            let left = if mnemonic {
+                left
+            } else {
+                Some(address.clone())
+            };
+            found.extend(left.map(|left| (left, domain, matched.place.to_owned())));
+        }
+    } else if let Some(matched) = context.tables.gate2.lookup(address) {
+        if routes(matched.domain) {
+            found.push((
+                address.clone(),
+                matched.domain.to_owned(),
+                matched.place.to_owned(),
+            ));
+        }
+    }
+    found
+}
+
+/// Step 4: the levels below the match become subdomains as far as they can; the rest stays for the
+/// local part. `None` if nothing would stay.
+fn step_4(address: &Attributes, domain: &str, depth: usize) -> (Option<Attributes>, String) {
+    let prefix = Prefix::of(address);
+    let mut labels = Vec::new();
+    let levels = prefix.levels().get(depth..).unwrap_or_default();
+    for level in levels {
+        match &level.value {
+            Some(value) if is_domain_syntax(value) => labels.push(value.as_str()),
+            // All below an omitted level, or one that is no label, stays in the local part.
+            _ => break,
+        }
+    }
+    let present = |depth: usize| {
+        let levels = prefix.cut(depth);
+        levels.iter().filter(|level| level.value.is_some()).count()
+    };
+    if present(depth + labels.len()) == address.len() {
+        labels.pop();
+    }
+    // Attributes are in the order of the hierarchy, so the mapped ones come first.
+    let mapped = present(depth + labels.len());
+    let left: Attributes = address.iter().skip(mapped).cloned().collect();
+    let mut name = String::new();
+    for label in labels.iter().rev() {
+        name.push_str(label);
+        name.push('.');
+    }
+    name.push_str(domain);
+    (Some(left).filter(|left| !left.is_empty()), name)
+}
