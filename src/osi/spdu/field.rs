@@ -452,3 +452,12 @@ impl TransportDisconnect {
         Self(self.0 | other.0)
     }
 }
+
+/// Which part of an SSDU a segment is: the enclosure item (X.225 section 8.3.11, PI 25).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Enclosure {
+    /// The SSDU begins here.
+    pub begin: bool,
+    /// The SSDU ends here.
+    pub end: bool,
+}
