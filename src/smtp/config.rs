@@ -140,6 +140,8 @@ pub struct Timeouts {
     pub data_block: u64,
     /// Server: all of a message.
     pub data: u64,
+    /// Server: the sessions that still run when the service stops.
+    pub shutdown: u64,
     /// Client: a connection.
     pub connect: u64,
     /// Client: the greeting (4.5.3.2.1).
@@ -162,6 +164,7 @@ impl Default for Timeouts {
             command: 300,
             data_block: 180,
             data: 3600,
+            shutdown: 30,
             connect: 30,
             greeting: 300,
             reply: 300,
