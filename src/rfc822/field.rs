@@ -102,8 +102,8 @@ impl Header {
     /// Splits a message into its header and its body.
     ///
     /// Lines end in LF or CRLF. The header ends at an empty line, at the end, or before the first
-    /// line that is no field if no field follows it, so that no text is lost; lines among the
-    /// fields that are none are kept as malformed.
+    /// line that is no field if no field follows it, or a line that begins with `--`, so that no text
+    /// is lost; other lines among the fields that are none are kept as malformed.
     ///
     /// # Errors
     /// If the header exceeds its bounds.
@@ -139,6 +139,10 @@ impl Header {
                 }
                 None => {
                     doubtful_at.get_or_insert(at);
+                    // A delimiter of a multipart: the empty line before the body is missing.
+                    if line.starts_with(b"--") {
+                        break;
+                    }
                     doubtful.push(line);
                 }
             }
@@ -196,4 +200,82 @@ fn field_of(line: &Bytes) -> Option<Field> {
         name: String::from_utf8_lossy(name).into_owned(),
         raw: line.slice(colon + 1..end),
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn split(message: &str) -> (Vec<(String, String)>, usize, String) {
+        let (header, body) = Header::split(&Bytes::from(message.to_owned())).unwrap();
+        let fields = header
+            .fields
+            .iter()
+            .map(|field| (field.name.clone(), field.text()))
+            .collect();
+        (
+            fields,
+            header.malformed.len(),
+            String::from_utf8(body.to_vec()).unwrap(),
+        )
+    }
+
+    fn pairs(pairs: &[(&str, &str)]) -> Vec<(String, String)> {
+        pairs
+            .iter()
+            .map(|(name, value)| ((*name).to_owned(), (*value).to_owned()))
+            .collect()
+    }
+
+    #[test]
+    fn rfc5322_2_2_3_folded_fields_are_unfolded() {
+        for end in ["\n", "\r\n"] {
+            let message = "A:  one\n\t two \nb : x\n\n\nbody\n".replace('\n', end);
+            let (fields, malformed, body) = split(&message);
+            assert_eq!(fields, pairs(&[("A", "one\t two"), ("b", "x")]));
+            assert_eq!((malformed, body), (0, format!("{end}body{end}")));
+        }
+    }
+
+    #[test]
+    fn lines_that_are_no_field_are_kept() {
+        let (fields, malformed, body) = split("From x Mon\nA: 1\nnonsense\nB: 2\n\nbody");
+        assert_eq!((fields, malformed), (pairs(&[("A", "1"), ("B", "2")]), 2));
+        assert_eq!(body, "body");
+    }
+
+    #[test]
+    fn a_body_without_an_empty_line_before_it_is_a_body() {
+        assert_eq!(
+            split("A: 1\nhello\nworld\n\nmore"),
+            (pairs(&[("A", "1")]), 0, "hello\nworld\n\nmore".into())
+        );
+        assert_eq!(
+            split("A: 1\ntext\n--b\nB: 2\n\nx"),
+            (pairs(&[("A", "1")]), 0, "text\n--b\nB: 2\n\nx".into())
+        );
+        assert_eq!(split("hello"), (pairs(&[]), 0, "hello".into()));
+        assert_eq!(split(""), (pairs(&[]), 0, String::new()));
+    }
+
+    #[test]
+    fn rfc2156_5_1_3_fields_of_one_name_are_merged() {
+        let (header, _) = Header::split(&Bytes::from_static(b"To: a@b\nX: 1\nto: c@d\n")).unwrap();
+        assert_eq!(header.merged("TO").as_deref(), Some(&b"a@b, c@d"[..]));
+        assert_eq!(header.merged("Cc"), None);
+    }
+
+    #[test]
+    fn a_header_is_bounded() {
+        let lines = Bytes::from("A: b\n".repeat(MAX_HEADER_LINES + 1));
+        assert_eq!(Header::split(&lines).err(), Some(HeaderError::Lines));
+        let octets = Bytes::from(format!("A: {}\nB: c\n", "x".repeat(MAX_HEADER_OCTETS)));
+        assert_eq!(Header::split(&octets).err(), Some(HeaderError::Octets));
+        let text = Bytes::from("no field here\n".repeat(MAX_HEADER_LINES * 2));
+        assert_eq!(
+            Header::split(&text).unwrap().1,
+            text,
+            "a body is not bounded"
+        );
+    }
 }

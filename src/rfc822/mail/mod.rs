@@ -95,6 +95,8 @@ pub enum TransferEncoding {
     Base64,
     /// RFC 2045 section 6.7.
     QuotedPrintable,
+    /// The lines of uuencode, under one of its four names.
+    Uuencode,
     /// Another; the body cannot be decoded.
     Other(String),
 }
@@ -138,6 +140,7 @@ impl Part {
                 octets
             }
             TransferEncoding::QuotedPrintable => Octets::from(decode_quoted_printable(&self.body)),
+            TransferEncoding::Uuencode => Octets::from(decode_uuencode(&self.body)),
             _ => Octets::from(self.body.clone()),
         }
     }
@@ -325,6 +328,7 @@ fn transfer_encoding(header: &Header) -> TransferEncoding {
         "binary" => TransferEncoding::Binary,
         "base64" => TransferEncoding::Base64,
         "quoted-printable" => TransferEncoding::QuotedPrintable,
+        "uuencode" | "x-uuencode" | "uue" | "x-uue" => TransferEncoding::Uuencode,
         other => TransferEncoding::Other(other.to_owned()),
     }
 }
@@ -360,6 +364,9 @@ fn slices(body: &Bytes, boundary: &[u8]) -> Option<Slices> {
             }
             from = at + length;
             if close {
+                if parts.is_empty() {
+                    return None;
+                }
                 return Some(Slices {
                     preamble: preamble?,
                     parts,
@@ -432,6 +439,33 @@ fn decode_quoted_printable(text: &[u8]) -> Vec<u8> {
     decoded
 }
 
+/// Undoes uuencode (POSIX): the lines between `begin` and `end`; other lines are skipped.
+fn decode_uuencode(text: &[u8]) -> Vec<u8> {
+    let lines = text
+        .split(|&octet| octet == b'\n')
+        .map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let mut lines = lines.skip_while(|line| !line.starts_with(b"begin "));
+    lines.next();
+    let mut decoded = Vec::with_capacity(text.len() / 4 * 3);
+    let six_bits = |character: Option<&u8>| {
+        u32::from(character.map_or(0, |&octet| octet.wrapping_sub(b' ') & 63))
+    };
+    for line in lines.take_while(|line| *line != b"end") {
+        let Some((&first, characters)) = line.split_first() else {
+            continue;
+        };
+        let mut left = usize::from(first.wrapping_sub(b' ') & 63);
+        for four in characters.chunks(4) {
+            let bits = (0..4).fold(0, |bits, at| bits << 6 | six_bits(four.get(at)));
+            let [_, octets @ ..] = bits.to_be_bytes();
+            let taken = octets.len().min(left);
+            decoded.extend(octets.iter().take(taken));
+            left -= taken;
+        }
+    }
+    decoded
+}
+
 /// The body of a part as lines that end in CRLF.
 #[must_use]
 pub fn with_crlf(octets: &[u8]) -> Cow<'_, [u8]> {
@@ -450,3 +484,6 @@ pub fn with_crlf(octets: &[u8]) -> Cow<'_, [u8]> {
     }
     Cow::Owned(written)
 }
+
+#[cfg(test)]
+mod tests;
