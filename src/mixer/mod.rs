@@ -15,12 +15,17 @@
 //! | 4.1.3, 4.3.3 | address/or_address.rs |
 //! | 4.2, App. F | address/mcgam.rs |
 //! | 5.1.2 | to_x400/fields.rs |
+//! | 5.1.6 | to_x400/trace.rs |
+//! | 5.3.3.1 | encoded_types.rs |
+//! | 5.3.3.2 | domain.rs |
 //! | 5.1.8.4, 5.3.8.2 | status.rs |
 
 pub mod address;
 pub mod basic;
 pub mod body;
 pub mod context;
+pub mod domain;
+pub mod encoded_types;
 pub mod outcome;
 pub mod status;
 pub mod to_x400;

@@ -138,3 +138,30 @@ pub struct Ledger {
     /// Body parts.
     pub parts: Vec<PartMapping>,
 }
+
+impl Ledger {
+    /// Records a field or element that became an element or field.
+    pub fn field(&mut self, from: impl Into<String>, to: impl Into<String>, section: &'static str) {
+        self.fields.push(FieldMapping {
+            from: from.into(),
+            to: to.into(),
+            section,
+        });
+    }
+
+    /// Records something carried aside or left behind.
+    pub fn note(
+        &mut self,
+        what: impl Into<String>,
+        place: impl Into<String>,
+        section: &'static str,
+        lost: bool,
+    ) {
+        self.notes.push(Note {
+            what: what.into(),
+            place: place.into(),
+            section,
+            lost,
+        });
+    }
+}

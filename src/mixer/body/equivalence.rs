@@ -2,6 +2,8 @@
 //!
 //! RFC 2157 sections 5.3, 5.4 and 6, appendix B; RFC 2158, 2159, 2160 for images and PostScript.
 
+use crate::asn1::types::ObjectIdentifier;
+
 /// `{ mixer }`: 1.3.6.1.7.1 (RFC 2156 appendix D).
 macro_rules! mixer {
     ($($arc:literal),*) => { &[1, 3, 6, 1, 7, 1, $($arc),*] };
@@ -14,7 +16,21 @@ macro_rules! ema {
 }
 
 /// An object identifier by its arcs.
-pub type Oid = &'static [u32];
+pub type Oid = &'static [u64];
+
+/// The identifier with these arcs.
+#[must_use]
+pub fn identifier(arcs: &[u64]) -> ObjectIdentifier {
+    // Every table of this file holds arcs of identifiers.
+    ObjectIdentifier::from_arcs(arcs).unwrap_or_default()
+}
+
+/// Whether an identifier has these arcs.
+#[must_use]
+pub fn is(identifier: &ObjectIdentifier, arcs: &[u64]) -> bool {
+    let arcs = arcs.iter().map(|arc| u128::from(*arc));
+    identifier.arcs().into_iter().eq(arcs)
+}
 
 /// `id-hex-multipart-message`, of RFC 1495: read, not written.
 pub const MULTIPART_MESSAGE_V1: Oid = mixer!(1, 2);
@@ -148,16 +164,20 @@ pub fn file_of(kind: &str, subtype: &str) -> (Oid, &'static str) {
         .unwrap_or((MIME_FTBP_DATA, "RFC 2157 3.1.1"))
 }
 
-/// The row of a body part that came in.
+/// The row of a file-transfer body part that came in, by its application reference.
 #[must_use]
-pub fn of_body(body: Body) -> Option<&'static Equivalence> {
-    let same = |row: &&Equivalence| match (row.body, body) {
-        (Body::File(one), Body::File(other)) | (Body::Octets(one), Body::Octets(other)) => {
-            one == other
-        }
-        _ => false,
-    };
-    EQUIVALENCES.iter().find(same)
+pub fn of_file(reference: &ObjectIdentifier) -> Option<&'static Equivalence> {
+    EQUIVALENCES
+        .iter()
+        .find(|row| matches!(row.body, Body::File(arcs) if is(reference, arcs)))
+}
+
+/// The row of an extended body part of octets that came in, by the identifier of its data.
+#[must_use]
+pub fn of_octets(data: &ObjectIdentifier) -> Option<&'static Equivalence> {
+    EQUIVALENCES
+        .iter()
+        .find(|row| matches!(row.body, Body::Octets(arcs) if is(data, arcs)))
 }
 
 /// Character sets of mail and the registration numbers of the sets in them (RFC 2157 section 6.2).
@@ -222,7 +242,7 @@ mod tests {
             ("application", "postscript"),
         ] {
             let (reference, _) = file_of(kind, subtype);
-            let back = of_body(Body::File(reference)).expect("a row");
+            let back = of_file(&identifier(reference)).expect("a row");
             assert_eq!(back.media, (kind, subtype));
         }
         assert_eq!(file_of("video", "mpeg"), (MIME_FTBP_DATA, "RFC 2157 3.1.1"));
