@@ -436,3 +436,123 @@ fn loop_detected(text: String) -> Refusal {
         text,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::mixer::address::mcgam::Tables;
+    use crate::mixer::context::{Gateway, PeerProfile};
+    use bytes::Bytes;
+
+    fn traced(header: &str) -> Result<Trace, Refusal> {
+        let (gateway, tables, peer) = (
+            Gateway::default(),
+            Tables::default(),
+            PeerProfile::default(),
+        );
+        let context = Context {
+            id: "01J".into(),
+            now: "2024-02-03T04:05:06+01:00[+01:00]".parse().expect("a time"),
+            gateway: &gateway,
+            tables: &tables,
+            peer: &peer,
+        };
+        let (header, _) = Header::split(&Bytes::from(header.to_owned())).expect("a header");
+        let originator = Originator {
+            address: None,
+            domain: Some("a-very-long-domain-name-indeed.example.org"),
+        };
+        trace(&context, &header, originator, &mut Ledger::default())
+    }
+
+    fn times(trace: &Trace) -> Vec<String> {
+        let times = trace
+            .internal
+            .iter()
+            .map(|element| &element.mta_supplied_information.arrival_time);
+        times
+            .map(|time| String::from_utf8_lossy(time.as_bytes()).into_owned())
+            .collect()
+    }
+
+    #[test]
+    fn s5_1_6_from_the_bottom_to_the_top() {
+        let trace = traced(
+            "Received: by b.example; Fri, 2 Jan 1998 12:00:00 +0100\r\nReceived: from x by a.example; Fri, 2 Jan 1998 10:00:00 +0000\r\nDate: Fri, 2 Jan 1998 09:00:00 -0500\r\n",
+        )
+        .expect("no loop");
+        assert_eq!(
+            times(&trace),
+            [
+                "980102090000-0500",
+                "980102100000+0000",
+                "980102120000+0100"
+            ]
+        );
+        let names: Vec<_> = trace
+            .internal
+            .iter()
+            .map(|element| element.mta_name.as_str())
+            .collect();
+        assert_eq!(
+            names,
+            [
+                Some("a-very-long-domain-name-indeed.e"),
+                Some("a.example"),
+                Some("b.example")
+            ]
+        );
+        assert_eq!(trace.external.len(), 1, "the domain never changed");
+        assert!(trace.date_is_carried);
+    }
+
+    #[test]
+    fn s5_1_7_x400_trace_comes_back_and_the_date_is_not_used() {
+        let trace = traced(
+            "X400-Received: by mta \"UK.AC.UCL.CS\" in /PRMD=UK.AC/ADMD=Gold 400/C=GB/ ;\r\n deferred until  Tue, 20 Jun 89 14:24:22 +0100 ;\r\n converted (undefined, g3fax) ; attempted MD /ADMD=Foo/C=GB/ ;\r\n Relayed, Expanded, Redirected ; Tue, 20 Jun 89 19:25:11 +0100\r\nX400-Received: by /PRMD=HMG/ADMD=GOLD 400/C=GB/; Relayed; Tue, 20 Jun 89 19:20:00 +0100\r\nDate: Fri, 2 Jan 1998 09:00:00 -0500\r\n",
+        )
+        .expect("no loop");
+        assert!(!trace.date_is_carried);
+        let domains: Vec<_> = trace
+            .external
+            .iter()
+            .map(|element| domain::text(&element.global_domain_identifier))
+            .collect();
+        assert_eq!(
+            domains,
+            [
+                "/PRMD=HMG/ADMD=GOLD 400/C=GB/",
+                "/PRMD=UK.AC/ADMD=Gold 400/C=GB/"
+            ]
+        );
+        let supplied = &trace.internal[0].mta_supplied_information;
+        assert_eq!(trace.internal[0].mta_name.as_str(), Some("UK.AC.UCL.CS"));
+        assert_eq!(supplied.deferred_time, Some("890620142422+0100".into()));
+        assert!(supplied.other_actions.contains(OtherActions::DL_OPERATION));
+        assert!(matches!(supplied.attempted, Some(Attempted::Domain(_))));
+        assert!(supplied.converted_encoded_information_types.is_some());
+    }
+
+    #[test]
+    fn s5_1_5_six_conversions_in_one_direction_are_a_loop() {
+        let received = "Received: from a by b (MIXER Conversion following RFC 2156); Fri, 2 Jan 1998 12:00:00 +0100\r\n";
+        assert!(traced(&received.repeat(5)).is_ok());
+        let refusal = traced(&received.repeat(6)).expect_err("a loop");
+        assert_eq!(
+            (refusal.status, refusal.reason, refusal.diagnostic),
+            (Status(5, 4, 6), 1, Some(3))
+        );
+        let x400 = "X400-Received: by /ADMD= /C=DE/; converted ((1) (3) (6) (1) (7) (1) (3) (5)); Relayed; Fri, 2 Jan 1998 12:00:00 +0100\r\n";
+        assert!(traced(&x400.repeat(6)).is_err());
+    }
+
+    #[test]
+    fn s3_3_5_without_a_date_the_time_of_translation() {
+        let trace = traced("Date: some day\r\nX400-Received: nonsense\r\n").expect("no loop");
+        assert!(!trace.date_is_carried && trace.internal.is_empty());
+        assert_eq!(
+            times(&traced("Date: some day\r\n").expect("no loop")),
+            ["240203040506+0100"]
+        );
+    }
+}
