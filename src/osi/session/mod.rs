@@ -1,13 +1,18 @@
 //! The session layer: versions 1 and 2 with the functional units of RTSE (X.215 service, X.225 protocol).
 
+mod connection;
 mod machine;
 mod primitive;
+pub mod table;
+#[cfg(test)]
+mod tests;
+mod transfer;
 
 use std::time::Duration;
 
 use bytes::Bytes;
 
-use super::spdu::{FunctionalUnits, Versions};
+use super::spdu::{FunctionalUnits, RefuseReason, Versions};
 use super::transport;
 
 pub use machine::Session;
@@ -62,6 +67,9 @@ pub enum ProviderAbort {
     /// The peer broke the protocol; it was told so.
     #[error("session protocol error of the peer: {0}")]
     Protocol(String),
+    /// The peer's call was refused here, before the user was told of it.
+    #[error("a call was refused: {0}")]
+    Refused(RefuseReason),
     /// The peer's session layer reports a protocol error of this end, with the octets at fault.
     #[error("the peer reports a session protocol error of this end")]
     ReportedByPeer(Bytes),
@@ -90,7 +98,7 @@ pub enum Misuse {
         /// The primitive.
         request: &'static str,
         /// What does not hold.
-        condition: &'static str,
+        condition: table::Condition,
     },
     /// A parameter is too long for the version in use (X.225 section 8).
     #[error("{request}: {parameter} of {length} octets, {limit} are allowed")]
@@ -104,6 +112,9 @@ pub enum Misuse {
         /// The most it may have.
         limit: usize,
     },
+    /// The serial numbers are used up (X.225 section 8.3.1: 999 999 is the last).
+    #[error("no serial number is left")]
+    Serial,
     /// A functional unit was asked for that is not implemented, configured or proposed.
     #[error("functional units {0:?} cannot be used")]
     FunctionalUnits(FunctionalUnits),
