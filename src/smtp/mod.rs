@@ -12,7 +12,7 @@
 //! | the client: one outcome for each recipient | [`client`] |
 //!
 //! Nothing here knows X.400 or the queue: a [`Receiver`] decides and keeps, and whoever calls
-//! the client records the outcomes.
+//! [`Client::send`] records the outcomes.
 
 pub mod client;
 pub mod command;
@@ -23,7 +23,7 @@ pub mod reply;
 pub mod server;
 pub mod session;
 
-pub use client::{Answer, Capabilities, Outcome};
+pub use client::{Answer, Capabilities, Client, Outcome};
 pub use config::{Config, Destination, Limits, Network, Timeouts};
 pub use receive::{Accepted, Protocol, Receiver, SessionInfo, Sink};
 pub use reply::Reply;

@@ -116,7 +116,8 @@ impl Dialogue {
     fn codes(&mut self, text: &str) -> Vec<u16> {
         let said = self.say(text);
         let last = said.lines().filter(|line| line.as_bytes()[3] == b' ');
-        last.map(|line| line[..3].parse().unwrap()).collect()
+        last.map(|line| line.split_at(3).0.parse().unwrap())
+            .collect()
     }
 }
 
