@@ -6,7 +6,7 @@
 use std::cell::RefCell;
 use std::collections::BTreeMap;
 use std::error::Error;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::rc::Rc;
 
 use proc_macro2::{Literal, TokenStream};
@@ -48,12 +48,12 @@ pub fn modules(folder: &Path) -> Result<BTreeMap<String, String>, Box<dyn Error>
     }
     paths.sort();
     let mut compiler = None;
-    for path in &paths {
-        let text = std::fs::read_to_string(path)?;
+    for path in paths {
+        let text = std::fs::read_to_string(&path)?;
         check(&text).map_err(|problem| format!("{}: {problem}", path.display()))?;
         compiler = Some(match compiler {
-            None => Compiler::<Writer, _>::new().add_asn_literal(text),
-            Some(more) => add(more, text),
+            None => Compiler::<Writer, _>::new().add_asn_by_path(path),
+            Some(more) => add(more, path),
         });
     }
     let compiled = compiler.ok_or("no modules")?.compile_to_string()?;
@@ -76,9 +76,9 @@ pub fn modules(folder: &Path) -> Result<BTreeMap<String, String>, Box<dyn Error>
 /// Adds another module to those the compiler reads.
 fn add(
     compiler: Compiler<Writer, rasn_compiler::prelude::CompilerSourcesSet>,
-    text: String,
+    path: PathBuf,
 ) -> Compiler<Writer, rasn_compiler::prelude::CompilerSourcesSet> {
-    compiler.add_asn_literal(text)
+    compiler.add_asn_by_path(path)
 }
 
 /// Refuses banned notation and names that are assigned twice (the compiler drops one silently).
@@ -681,7 +681,7 @@ fn default_impl(
     let differs = |default: &Option<TokenStream>| {
         default
             .as_ref()
-            .is_some_and(|value| value.to_string() != quote!(Default::default()).to_string())
+            .is_some_and(|value| !value.to_string().ends_with(":: default ()"))
     };
     if !members.iter().any(|(_, default)| differs(default)) {
         return None;
@@ -787,7 +787,7 @@ fn notation(ty: &ASN1Type) -> String {
 fn default_value(value: &ASN1Value, ty: &ASN1Type, rust: &TokenStream) -> Written {
     let named = matches!(ty, ASN1Type::ElsewhereDeclaredType(_));
     Ok(match value {
-        ASN1Value::Boolean(false) => quote!(Default::default()),
+        ASN1Value::Boolean(false) => quote!(<#rust>::default()),
         ASN1Value::Boolean(true) if named => quote!(true),
         ASN1Value::Boolean(true) => quote!(true),
         ASN1Value::Integer(value) | ASN1Value::LinkedIntValue { value, .. } => {
@@ -811,12 +811,12 @@ fn default_value(value: &ASN1Value, ty: &ASN1Type, rust: &TokenStream) -> Writte
             quote!(<#rust>::#constant)
         }
         ASN1Value::LinkedNestedValue { value, .. } => default_value(value, ty, rust)?,
-        ASN1Value::SequenceOrSet(list) if list.is_empty() => quote!(Default::default()),
-        ASN1Value::LinkedStructLikeValue(list) if list.is_empty() => quote!(Default::default()),
-        ASN1Value::LinkedArrayLikeValue(list) if list.is_empty() => quote!(Default::default()),
-        ASN1Value::Null => quote!(Default::default()),
-        ASN1Value::BitString(bits) if !bits.contains(&true) => quote!(Default::default()),
-        ASN1Value::BitStringNamedBits(list) if list.is_empty() => quote!(Default::default()),
+        ASN1Value::SequenceOrSet(list) if list.is_empty() => quote!(<#rust>::default()),
+        ASN1Value::LinkedStructLikeValue(list) if list.is_empty() => quote!(<#rust>::default()),
+        ASN1Value::LinkedArrayLikeValue(list) if list.is_empty() => quote!(<#rust>::default()),
+        ASN1Value::Null => quote!(<#rust>::default()),
+        ASN1Value::BitString(bits) if !bits.contains(&true) => quote!(<#rust>::default()),
+        ASN1Value::BitStringNamedBits(list) if list.is_empty() => quote!(<#rust>::default()),
         other => return Err(format!("a DEFAULT that is not understood: {other:?}")),
     })
 }

@@ -4,13 +4,21 @@ use bytes::Bytes;
 
 use crate::octets::Octets;
 
+pub mod acse;
 pub mod bounds;
 pub mod codec;
 pub mod error;
+pub mod external;
+pub mod ftbp;
 pub mod guard;
+pub mod ipms;
 pub mod mta;
 pub mod mts;
 pub mod native;
+pub mod oids;
+pub mod presentation;
+pub mod rfc2156;
+pub mod rtse;
 pub mod tlv;
 pub mod types;
 pub mod value;

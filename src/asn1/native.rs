@@ -3,7 +3,7 @@
 use super::codec::{Ber, Element, Writer};
 use super::error::DecodeError;
 use super::tlv::Tag;
-use super::types::ObjectIdentifier;
+use super::types::{Any, ObjectIdentifier};
 use super::value::Value;
 
 /// Which extension an `ExtensionField` is (X.411 figure 2 part 12).
@@ -121,5 +121,37 @@ impl Ber for ExtensionType {
                 Value::Choice("private-extension", Box::new(identifier.show()))
             }
         }
+    }
+}
+
+/// What a user of the RTSE says at RT-OPEN (X.228, `ConnectionData`): absent, it is a NULL under
+/// an implicit tag.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Hash)]
+pub struct OpenData(pub Option<Any>);
+
+impl Ber for OpenData {
+    const NAME: &'static str = "OpenData";
+    const TAG: Tag = Tag::NULL;
+
+    fn read(element: &Element<'_>) -> Result<Self, DecodeError> {
+        if element.constructed {
+            let inner = element.only(Self::NAME)?;
+            return Ok(Self(Some(Any(inner.whole()))));
+        }
+        match element.primitive(Self::NAME)? {
+            [] => Ok(Self(None)),
+            _ => Err(element.bad("no contents of NULL")),
+        }
+    }
+
+    fn write(&self, tag: Tag, to: &mut Writer) {
+        match &self.0 {
+            None => to.primitive(tag, &[]),
+            Some(data) => to.constructed(tag, |to| data.write(Tag::NONE, to)),
+        }
+    }
+
+    fn show(&self) -> Value {
+        self.0.as_ref().map_or(Value::Null, Ber::show)
     }
 }
