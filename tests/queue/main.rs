@@ -1,6 +1,15 @@
 //! What every store must do (`conformance`), run on each store there is, and what SQLite adds.
 
+// A test is where a wrong value may end the program; clippy knows only functions marked as tests.
+#![allow(
+    clippy::unwrap_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    missing_docs
+)]
+
 mod conformance;
+mod life;
 mod loans;
 mod sqlite;
 
@@ -18,7 +27,7 @@ use mixgate::queue::{
 use mixgate::rfc822::{self, Envelope};
 
 /// A place for a queue of one kind of store.
-pub trait Place {
+pub(crate) trait Place {
     /// Opens the queue that is there; it must not be open.
     fn open(&self) -> Arc<dyn Store>;
     /// From now on the place holds what a process killed at this moment would have left.
@@ -26,23 +35,23 @@ pub trait Place {
 }
 
 /// A folder of a SQLite store.
-pub struct Folder {
+pub(crate) struct Folder {
     root: tempfile::TempDir,
     now: Mutex<PathBuf>,
 }
 
 impl Folder {
-    pub fn new() -> Self {
+    pub(crate) fn new() -> Self {
         let root = tempfile::tempdir().unwrap();
         let now = Mutex::new(root.path().join("0"));
         Self { root, now }
     }
 
-    pub fn path(&self) -> PathBuf {
+    pub(crate) fn path(&self) -> PathBuf {
         self.now.lock().unwrap().join("queue.db")
     }
 
-    pub fn spool(&self) -> Vec<PathBuf> {
+    pub(crate) fn spool(&self) -> Vec<PathBuf> {
         let mut found: Vec<PathBuf> = fs::read_dir(self.now.lock().unwrap().join("spool"))
             .unwrap()
             .map(|entry| entry.unwrap().path())
@@ -51,7 +60,7 @@ impl Folder {
         found
     }
 
-    pub fn open_sqlite(&self) -> Arc<SqliteStore> {
+    pub(crate) fn open_sqlite(&self) -> Arc<SqliteStore> {
         Arc::new(SqliteStore::open(&self.path(), INLINE_LIMIT).unwrap())
     }
 }
@@ -82,12 +91,12 @@ impl Place for Folder {
 }
 
 /// So many seconds after some moment.
-pub fn at(seconds: i64) -> Timestamp {
+pub(crate) fn at(seconds: i64) -> Timestamp {
     Timestamp::from_second(1_790_000_000 + seconds).unwrap()
 }
 
 /// Mail for recipients given as (address, route), due at once.
-pub fn mail(recipients: &[(&str, &str)]) -> Item {
+pub(crate) fn mail(recipients: &[(&str, &str)]) -> Item {
     let envelope = Envelope {
         reverse_path: Some("sender@example.org".parse().unwrap()),
         recipients: recipients
@@ -123,7 +132,7 @@ pub fn mail(recipients: &[(&str, &str)]) -> Item {
 }
 
 /// An item with a small body.
-pub fn small(item: Item) -> NewItem {
+pub(crate) fn small(item: Item) -> NewItem {
     NewItem {
         item,
         body: Body::inline(Bytes::from_static(b"Subject: x\r\n\r\nx\r\n")),
@@ -132,7 +141,7 @@ pub fn small(item: Item) -> NewItem {
 }
 
 /// Takes one item.
-pub async fn enqueue(store: &dyn Store, item: Item) -> ItemId {
+pub(crate) async fn enqueue(store: &dyn Store, item: Item) -> ItemId {
     let id = item.id;
     assert_eq!(
         store.enqueue(vec![small(item)]).await.unwrap(),
@@ -142,7 +151,7 @@ pub async fn enqueue(store: &dyn Store, item: Item) -> ItemId {
 }
 
 /// Up to `claims` claims at a time.
-pub async fn claim(store: &dyn Store, now: Timestamp, claims: usize) -> Vec<Claim> {
+pub(crate) async fn claim(store: &dyn Store, now: Timestamp, claims: usize) -> Vec<Claim> {
     store
         .claim(ClaimRequest {
             claims,
@@ -153,7 +162,7 @@ pub async fn claim(store: &dyn Store, now: Timestamp, claims: usize) -> Vec<Clai
 }
 
 /// An outcome with some words.
-pub fn settled(number: u32, outcome: Outcome) -> Settled {
+pub(crate) fn settled(number: u32, outcome: Outcome) -> Settled {
     Settled {
         number,
         outcome,
@@ -164,6 +173,8 @@ pub fn settled(number: u32, outcome: Outcome) -> Settled {
 }
 
 /// A body of `size` octets that do not repeat soon.
-pub fn octets(size: usize) -> Vec<u8> {
-    (0..size).map(|n| (n.wrapping_mul(31) >> 3) as u8).collect()
+pub(crate) fn octets(size: usize) -> Vec<u8> {
+    (0..size)
+        .map(|n| n.wrapping_mul(31).to_le_bytes()[1])
+        .collect()
 }
