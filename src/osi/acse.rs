@@ -4,11 +4,16 @@
 //! An *association* is a presentation connection on which both ends speak the rules named by an
 //! *application context*. Once it is open ACSE has nothing to do until it ends.
 
+mod machine;
+mod pdu;
+
 use super::presentation::{self, Address, Context, Oid, Pdv};
 use super::spdu::{ConnectionIdentifier, FunctionalUnits, TokenSetting};
 
+pub use machine::Acse;
+
 /// The abstract syntax of ACSE (X.227 clause 9).
-pub const ABSTRACT_SYNTAX: [u32; 5] = [2, 2, 1, 0, 1];
+pub const ABSTRACT_SYNTAX: Oid = Oid::from_contents(&[0x52, 1, 0, 1]);
 
 /// What an end is willing to do.
 #[derive(Debug, Clone, Default)]

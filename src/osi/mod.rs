@@ -19,5 +19,6 @@ pub mod presentation;
 pub mod rtse;
 pub mod session;
 pub mod spdu;
+pub mod stack;
 pub mod tpkt;
 pub mod transport;

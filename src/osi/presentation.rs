@@ -5,16 +5,21 @@
 //! the two ends agreed on when connecting: the *defined context set*. Everything the session layer
 //! offers besides (tokens, synchronization points, activities) passes through unchanged.
 
+mod machine;
+mod pdu;
+
 use bytes::Bytes;
+
+pub use crate::asn1::presentation::{AbortReason, ProviderReason};
+pub use crate::asn1::types::ObjectIdentifier as Oid;
 
 use super::session;
 use super::spdu::{ConnectionIdentifier, FunctionalUnits, TokenSetting, Tokens};
 
-/// The arcs of an object identifier.
-pub type Oid = Vec<u32>;
+pub use machine::Presentation;
 
 /// ASN.1 basic encoding: the only transfer syntax spoken here.
-pub const BASIC_ENCODING: [u32; 3] = [2, 1, 1];
+pub const BASIC_ENCODING: Oid = Oid::from_contents(&[0x51, 1]);
 
 /// A presentation address without its network part; an empty selector is an absent one.
 #[derive(Debug, Clone, Default, PartialEq, Eq)]
@@ -89,8 +94,8 @@ pub enum Refused {
     #[error("refused by the called user")]
     User(Vec<Pdv>),
     /// The peer's presentation layer refused (X.226 6.2.5.9), with the provider-reason.
-    #[error("refused by the peer's presentation layer: {}", provider_reason(*.0))]
-    Provider(u32),
+    #[error("refused by the peer's presentation layer: {}", .0.name().unwrap_or("no reason"))]
+    Provider(ProviderReason),
     /// The peer's session or transport layer, or its user without a word, refused.
     #[error("refused by the peer's session layer: {0}")]
     Session(String),
@@ -165,8 +170,8 @@ pub enum ProviderAbort {
     #[error("presentation protocol error of the peer: {0}")]
     Protocol(String),
     /// The peer's presentation layer gave up, with the abort-reason.
-    #[error("the peer's presentation layer gave up: {}", abort_reason(*.0))]
-    ByPeer(Option<u32>),
+    #[error("the peer's presentation layer gave up: {}", .0.and_then(AbortReason::name).unwrap_or("no reason"))]
+    ByPeer(Option<AbortReason>),
 }
 
 /// What the machine wants done.
@@ -186,31 +191,4 @@ pub struct Misuse {
     pub request: &'static str,
     /// What does not hold.
     pub condition: &'static str,
-}
-
-/// The words for a Provider-reason (X.226 clause 8.2).
-fn provider_reason(reason: u32) -> &'static str {
-    match reason {
-        1 => "temporary congestion",
-        2 => "local limit exceeded",
-        3 => "called presentation address unknown",
-        4 => "protocol version not supported",
-        5 => "default context not supported",
-        6 => "user data not readable",
-        7 => "no PSAP available",
-        _ => "no reason",
-    }
-}
-
-/// The words for an Abort-reason (X.226 clause 8.2).
-fn abort_reason(reason: Option<u32>) -> &'static str {
-    match reason {
-        Some(1) => "unrecognized PPDU",
-        Some(2) => "unexpected PPDU",
-        Some(3) => "unexpected session service primitive",
-        Some(4) => "unrecognized PPDU parameter",
-        Some(5) => "unexpected PPDU parameter",
-        Some(6) => "invalid PPDU parameter value",
-        _ => "no reason",
-    }
 }

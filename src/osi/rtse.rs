@@ -17,10 +17,17 @@
 //! [`Indication::Pull`] and is answered by [`Request::Octets`]; received ones are handed up as they
 //! come with [`Indication::Octets`]. Neither side ever holds more than a segment.
 
+mod apdu;
+mod machine;
+mod receiving;
+mod sending;
+
 use bytes::Bytes;
 
 use super::presentation::{self, Address, Oid};
-use super::{acse, spdu};
+use super::{acse, session, spdu};
+
+pub use machine::Rtse;
 
 /// A user's request or response primitive (X.218 clause 8).
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -253,6 +260,17 @@ pub struct Config {
     pub max_unsegmented: usize,
 }
 
+/// Whose move it is; the owner of the clock decides how long to wait.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Waiting {
+    /// The user's, or nobody's.
+    ForNobody,
+    /// The peer's: it is to answer, to send or to confirm.
+    ForPeer,
+    /// Either's: the association stands idle.
+    ForWork,
+}
+
 /// What the machine wants done.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Outgoing {
@@ -263,6 +281,16 @@ pub enum Outgoing {
     /// Ask this of the presentation layer.
     Presentation(presentation::Request),
 }
+
+impl Outgoing {
+    /// A session request, which passes through the presentation layer unchanged.
+    fn session(request: session::Request) -> Self {
+        Self::Presentation(presentation::Request::Session(request))
+    }
+}
+
+/// A request the service does not allow now; nothing was sent and nothing changed.
+pub use super::presentation::Misuse;
 
 /// What a layer below tells.
 #[derive(Debug, Clone, PartialEq, Eq)]

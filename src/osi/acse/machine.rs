@@ -1,0 +1,282 @@
+//! The association control protocol machine (X.227 clause 7).
+
+use super::pdu::{self, Apdu, Diagnostic, Outcome, Source};
+use super::{ABSTRACT_SYNTAX, Accept, Associate, Config, Indication, Outgoing, Refused, Request};
+use crate::osi::presentation::{self, Context, Misuse, Pdv};
+use crate::osi::rtse::ACSE_CONTEXT;
+
+/// One association at either end of it.
+#[derive(Debug)]
+pub struct Acse {
+    config: Config,
+    phase: Phase,
+    /// The presentation context of ACSE.
+    context: u32,
+    /// The application context of the association.
+    application_context: presentation::Oid,
+}
+
+/// Where the life of an association stands.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Phase {
+    /// Nothing has happened.
+    Idle,
+    /// A-ASSOCIATE was requested.
+    Requested,
+    /// A-ASSOCIATE was indicated.
+    Indicated,
+    /// The association is open, or being released.
+    Open,
+    /// The association is gone.
+    Gone,
+}
+
+impl Acse {
+    /// A machine without an association: the first event makes it initiator or responder.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        Self {
+            config,
+            phase: Phase::Idle,
+            context: ACSE_CONTEXT,
+            application_context: presentation::Oid::default(),
+        }
+    }
+
+    /// A request or response of the user. After the association is gone requests are void.
+    ///
+    /// # Errors
+    /// The service does not allow it now; nothing changed.
+    pub fn request(&mut self, request: Request) -> Result<Vec<Outgoing>, Misuse> {
+        let misuse = |request, condition| Err(Misuse { request, condition });
+        let down = match (request, self.phase) {
+            (_, Phase::Gone) => return Ok(Vec::new()),
+            (Request::Associate(associate), Phase::Idle) => self.associate(*associate),
+            (Request::Associate(_), _) => {
+                return misuse("A-ASSOCIATE request", "there is an association already");
+            }
+            (Request::Accept(accept), Phase::Indicated) => {
+                self.phase = Phase::Open;
+                let aare = pdu::response(
+                    &self.application_context,
+                    Outcome::ACCEPTED,
+                    Diagnostic::NULL,
+                    &accept.user_information,
+                );
+                presentation::Request::Accept(presentation::Accept {
+                    functional_units: accept.functional_units,
+                    user_data: vec![self.pdv(aare)],
+                })
+            }
+            (Request::Refuse(refuse), Phase::Indicated) => {
+                self.phase = Phase::Gone;
+                let aare = pdu::response(
+                    &self.application_context,
+                    match refuse.transient {
+                        true => Outcome::REJECTED_TRANSIENT,
+                        false => Outcome::REJECTED_PERMANENT,
+                    },
+                    Diagnostic::NO_REASON_GIVEN,
+                    &refuse.user_information,
+                );
+                presentation::Request::Refuse(vec![self.pdv(aare)])
+            }
+            (Request::Accept(_) | Request::Refuse(_), _) => {
+                return misuse("A-ASSOCIATE response", "no A-ASSOCIATE was indicated");
+            }
+            (Request::Release, Phase::Open) => {
+                presentation::Request::Release(vec![self.pdv(pdu::release_request())])
+            }
+            (Request::ReleaseAck, Phase::Open) => {
+                self.phase = Phase::Gone;
+                presentation::Request::ReleaseAck(vec![self.pdv(pdu::release_response())])
+            }
+            (Request::Release | Request::ReleaseAck, _) => {
+                return misuse("A-RELEASE", "there is no association");
+            }
+            (Request::Abort(user_information), _) => {
+                self.phase = Phase::Gone;
+                let abrt = pdu::abort(Source::ACSE_SERVICE_USER, &user_information);
+                presentation::Request::Abort(vec![self.pdv(abrt)])
+            }
+        };
+        Ok(vec![Outgoing::Presentation(down)])
+    }
+
+    /// A-ASSOCIATE request (X.227 7.1).
+    fn associate(&mut self, associate: Associate) -> presentation::Request {
+        self.phase = Phase::Requested;
+        let aarq = pdu::request(&associate.application_context, &associate.user_information);
+        let own = Context {
+            identifier: ACSE_CONTEXT,
+            abstract_syntax: ABSTRACT_SYNTAX,
+        };
+        self.application_context = associate.application_context;
+        presentation::Request::Connect(Box::new(presentation::Connect {
+            calling: associate.calling,
+            called: associate.called,
+            contexts: std::iter::once(own).chain(associate.contexts).collect(),
+            identifier: associate.identifier,
+            functional_units: associate.functional_units,
+            token_setting: associate.token_setting,
+            user_data: vec![self.pdv(aarq)],
+        }))
+    }
+
+    /// What the presentation layer tells about connecting, releasing and aborting.
+    #[must_use]
+    pub fn indication(&mut self, indication: presentation::Indication) -> Vec<Outgoing> {
+        if self.phase == Phase::Gone {
+            return Vec::new();
+        }
+        match self.from_presentation(indication) {
+            Ok(out) => out,
+            // A fault of the peer: abort both ways (X.227 7.3.3.4).
+            Err(fault) => {
+                self.phase = Phase::Gone;
+                let abrt = pdu::abort(Source::ACSE_SERVICE_PROVIDER, &[]);
+                let explanation = format!("ACSE protocol error of the peer: {fault}");
+                vec![
+                    Outgoing::Presentation(presentation::Request::Abort(vec![self.pdv(abrt)])),
+                    Outgoing::Indication(Indication::ProviderAbort(explanation)),
+                ]
+            }
+        }
+    }
+
+    fn from_presentation(
+        &mut self,
+        indication: presentation::Indication,
+    ) -> Result<Vec<Outgoing>, String> {
+        use presentation::Indication as Presentation;
+        let up = match indication {
+            Presentation::Connect(connect) => return self.called(*connect),
+            Presentation::Accepted(accept) => match pdu::read_first(&accept.user_data)? {
+                Apdu::Response {
+                    result: Outcome::ACCEPTED,
+                    user_information,
+                    ..
+                } => {
+                    self.phase = Phase::Open;
+                    Indication::Accepted(Accept {
+                        functional_units: accept.functional_units,
+                        user_information,
+                    })
+                }
+                _ => return Err("a CPA without an accepting AARE".to_owned()),
+            },
+            Presentation::Refused(refused) => {
+                self.phase = Phase::Gone;
+                Indication::Refused(refusal(refused))
+            }
+            Presentation::Release(user_data) => match pdu::read_first(&user_data) {
+                Ok(Apdu::ReleaseRequest) => Indication::Release,
+                _ => return Err("a release without RLRQ".to_owned()),
+            },
+            // The association is gone, whatever was said at the last.
+            Presentation::Released(_) => {
+                self.phase = Phase::Gone;
+                Indication::Released
+            }
+            Presentation::Abort(user_data) => {
+                self.phase = Phase::Gone;
+                match pdu::read_first(&user_data) {
+                    Ok(Apdu::Abort {
+                        source: Source::ACSE_SERVICE_PROVIDER,
+                        ..
+                    }) => Indication::ProviderAbort(
+                        "the peer's association control reports a protocol error".to_owned(),
+                    ),
+                    Ok(Apdu::Abort {
+                        user_information, ..
+                    }) => Indication::Abort(user_information),
+                    _ => Indication::Abort(Vec::new()),
+                }
+            }
+            Presentation::ProviderAbort(abort) => {
+                self.phase = Phase::Gone;
+                Indication::ProviderAbort(abort.to_string())
+            }
+            other => return Err(format!("{other:?} is not for ACSE")),
+        };
+        Ok(vec![Outgoing::Indication(up)])
+    }
+
+    /// P-CONNECT indication (X.227 7.1.4).
+    fn called(&mut self, connect: presentation::Connect) -> Result<Vec<Outgoing>, String> {
+        if let Some(first) = connect.user_data.first() {
+            self.context = first.context;
+        }
+        let Apdu::Request {
+            application_context,
+            user_information,
+        } = pdu::read_first(&connect.user_data)?
+        else {
+            return Err("a CP without AARQ".to_owned());
+        };
+        let known = &self.config.application_contexts;
+        if !known.is_empty() && !known.contains(&application_context) {
+            self.phase = Phase::Gone;
+            let aare = pdu::response(
+                &application_context,
+                Outcome::REJECTED_PERMANENT,
+                Diagnostic::APPLICATION_CONTEXT_NAME_NOT_SUPPORTED,
+                &[],
+            );
+            let explanation =
+                format!("application context {application_context} is not spoken here");
+            return Ok(vec![
+                Outgoing::Presentation(presentation::Request::Refuse(vec![self.pdv(aare)])),
+                Outgoing::Indication(Indication::ProviderAbort(explanation)),
+            ]);
+        }
+        self.phase = Phase::Indicated;
+        self.application_context = application_context.clone();
+        Ok(vec![Outgoing::Indication(Indication::Associate(Box::new(
+            Associate {
+                calling: connect.calling,
+                called: connect.called,
+                application_context,
+                contexts: connect.contexts,
+                identifier: connect.identifier,
+                functional_units: connect.functional_units,
+                token_setting: connect.token_setting,
+                user_information,
+            },
+        )))])
+    }
+
+    fn pdv(&self, value: bytes::Bytes) -> Pdv {
+        Pdv {
+            context: self.context,
+            value,
+        }
+    }
+}
+
+/// The A-ASSOCIATE confirm for a refused P-CONNECT.
+fn refusal(refused: presentation::Refused) -> Refused {
+    let presentation::Refused::User(user_data) = refused else {
+        return Refused {
+            transient: true,
+            user_information: Vec::new(),
+            explanation: refused.to_string(),
+        };
+    };
+    match pdu::read_first(&user_data) {
+        Ok(Apdu::Response {
+            result,
+            diagnostic,
+            user_information,
+        }) => Refused {
+            transient: result == Outcome::REJECTED_TRANSIENT,
+            user_information,
+            explanation: format!("association refused: {diagnostic}"),
+        },
+        _ => Refused {
+            transient: true,
+            user_information: Vec::new(),
+            explanation: "refused without an AARE".to_owned(),
+        },
+    }
+}

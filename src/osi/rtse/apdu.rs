@@ -1,0 +1,153 @@
+//! The APDUs of RTSE, from and to octets (X.228 clause 8).
+
+use bytes::Bytes;
+
+use super::{Dialogue, Open};
+use crate::asn1;
+use crate::asn1::native::OpenData;
+use crate::asn1::rtse::{
+    AbortReason, ConnectionData, DialogueMode, RTABapdu, RTOACapdu, RTORJapdu, RTORQapdu, RtseApdus,
+};
+use crate::asn1::tlv::{self, Tag};
+use crate::asn1::types::Any;
+
+/// An APDU that has been read.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) enum Apdu {
+    /// RTORQ; without user data if it is to recover an association.
+    Open {
+        checkpoint_size: u8,
+        window_size: u8,
+        dialogue: Dialogue,
+        user_data: Option<Bytes>,
+    },
+    /// RTOAC.
+    Accept {
+        checkpoint_size: u8,
+        window_size: u8,
+        user_data: Option<Bytes>,
+    },
+    /// RTORJ.
+    Refuse { user_data: Option<Bytes> },
+    /// RTAB.
+    Abort { reason: Option<AbortReason> },
+    /// RTTP.
+    TurnPlease { priority: u8 },
+    /// RTTR.
+    Segment(Bytes),
+}
+
+/// Reads an APDU.
+///
+/// # Errors
+/// The octets are none; it is the peer's fault.
+pub(super) fn read(octets: &Bytes) -> Result<Apdu, String> {
+    Ok(
+        match asn1::decode::<RtseApdus>(octets).map_err(|error| format!("RTSE APDU: {error}"))? {
+            RtseApdus::RtorqApdu(rtorq) => Apdu::Open {
+                checkpoint_size: clamp(rtorq.checkpointsize),
+                window_size: clamp(rtorq.windowsize),
+                dialogue: match rtorq.dialoguemode {
+                    DialogueMode::TWA => Dialogue::TwoWayAlternate,
+                    _ => Dialogue::Monologue,
+                },
+                user_data: user_data(rtorq.connectiondatarq),
+            },
+            RtseApdus::RtoacApdu(rtoac) => Apdu::Accept {
+                checkpoint_size: clamp(rtoac.checkpointsize),
+                window_size: clamp(rtoac.windowsize),
+                user_data: user_data(rtoac.connectiondataac),
+            },
+            RtseApdus::RtorjApdu(rtorj) => Apdu::Refuse {
+                user_data: rtorj.userdatarj.map(|any| any.0),
+            },
+            RtseApdus::RttpApdu(priority) => Apdu::TurnPlease {
+                priority: clamp(priority),
+            },
+            RtseApdus::RttrApdu(segment) => Apdu::Segment(segment.0),
+            RtseApdus::RtabApdu(rtab) => Apdu::Abort {
+                reason: rtab.abortreason,
+            },
+        },
+    )
+}
+
+/// A number of the peer's as near as an octet comes to it; none that matters is larger.
+fn clamp(number: i64) -> u8 {
+    u8::try_from(number.max(0)).unwrap_or(u8::MAX)
+}
+
+/// What the user said at RT-OPEN; `None` if the association is to be recovered.
+fn user_data(data: ConnectionData) -> Option<Bytes> {
+    match data {
+        ConnectionData::Open(data) => Some(data.0.map(|any| any.0).unwrap_or_default()),
+        ConnectionData::Recover(_) => None,
+    }
+}
+
+/// The user's data at RT-OPEN; no octets are absent data.
+fn connection_data(octets: &Bytes) -> ConnectionData {
+    ConnectionData::Open(OpenData((!octets.is_empty()).then(|| Any(octets.clone()))))
+}
+
+/// RTORQ.
+pub(super) fn rtorq(open: &Open) -> Bytes {
+    asn1::encode(&RtseApdus::RtorqApdu(RTORQapdu {
+        checkpointsize: open.checkpoint_size.into(),
+        windowsize: open.window_size.into(),
+        dialoguemode: match open.dialogue {
+            Dialogue::Monologue => DialogueMode::MONOLOGUE,
+            Dialogue::TwoWayAlternate => DialogueMode::TWA,
+        },
+        connectiondatarq: connection_data(&open.user_data),
+        ..RTORQapdu::default()
+    }))
+}
+
+/// RTOAC.
+pub(super) fn rtoac(checkpoint_size: u8, window_size: u8, user_data: &Bytes) -> Bytes {
+    asn1::encode(&RtseApdus::RtoacApdu(RTOACapdu {
+        checkpointsize: checkpoint_size.into(),
+        windowsize: window_size.into(),
+        connectiondataac: connection_data(user_data),
+        ..RTOACapdu::default()
+    }))
+}
+
+/// RTORJ, with the user's data if the user refuses.
+pub(super) fn rtorj(user_data: Option<&Bytes>) -> Bytes {
+    asn1::encode(&RtseApdus::RtorjApdu(RTORJapdu {
+        userdatarj: user_data
+            .filter(|data| !data.is_empty())
+            .map(|data| Any(data.clone())),
+        ..RTORJapdu::default()
+    }))
+}
+
+/// RTAB.
+pub(super) fn rtab(reason: AbortReason) -> Bytes {
+    asn1::encode(&RtseApdus::RtabApdu(RTABapdu {
+        abortreason: Some(reason),
+        ..RTABapdu::default()
+    }))
+}
+
+/// RTTP.
+pub(super) fn rttp(priority: u8) -> Bytes {
+    asn1::encode(&RtseApdus::RttpApdu(priority.into()))
+}
+
+/// The header of an RTTR with so many octets of the user.
+pub(super) fn rttr_header(length: usize) -> Vec<u8> {
+    tlv::header(Tag::OCTET_STRING, false, length as u64)
+}
+
+/// The identifier of the n-th activity: an INTEGER, as an octet string of the session layer.
+pub(super) fn activity_identifier(number: u32) -> Bytes {
+    asn1::encode(&i64::from(number))
+}
+
+/// The words for an abort-reason.
+pub(super) fn abort_reason(reason: Option<AbortReason>) -> &'static str {
+    reason.and_then(AbortReason::name).unwrap_or("no reason")
+}

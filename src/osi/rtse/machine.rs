@@ -1,0 +1,705 @@
+//! The reliable transfer protocol machine: associations, turns and aborts (X.228 clause 7).
+
+use bytes::Bytes;
+
+use super::apdu::{self, Apdu};
+use super::receiving::Receiving;
+use super::sending::Sending;
+use super::{
+    Below, Config, Dialogue, Indication, Misuse, Mode, NotTransferred, Open, OpenResponse, Opened,
+    Outgoing, Refusal, Refused, Request, Waiting,
+};
+use crate::asn1::rtse::AbortReason;
+use crate::osi::presentation::{self, Context, Pdv};
+use crate::osi::spdu::{ExceptionReason, FunctionalUnits, TokenSetting, TokenSide, Tokens};
+use crate::osi::{acse, session};
+
+/// One association at either end of it.
+#[derive(Debug)]
+pub struct Rtse {
+    config: Config,
+    phase: Phase,
+    agreed: Agreed,
+    /// Whether the turn is here.
+    turn: bool,
+    sending: Option<Sending>,
+    receiving: Option<Receiving>,
+    /// How many activities were started here.
+    activities: u32,
+}
+
+/// Where the life of an association stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+enum Phase {
+    /// Nothing has happened.
+    Idle,
+    /// RT-OPEN was requested; what was proposed.
+    Opening {
+        checkpoint_size: u8,
+        window_size: u8,
+    },
+    /// RT-OPEN was indicated; what the peer proposed.
+    Answering {
+        checkpoint_size: u8,
+        window_size: u8,
+    },
+    /// The association is open.
+    Open,
+    /// RT-CLOSE was requested.
+    Closing,
+    /// RT-CLOSE was indicated.
+    Closed,
+    /// The association is gone.
+    Gone,
+}
+
+/// What the two ends agreed on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub(super) struct Agreed {
+    /// The most octets between two points; `None`: no points.
+    pub segment: Option<usize>,
+    /// The most points without confirmation.
+    pub window: u32,
+    /// Whether the turn can change hands.
+    pub dialogue: Dialogue,
+    /// The presentation context of RTSE APDUs.
+    pub rtse_context: u32,
+    /// The presentation context of the user's APDUs.
+    pub user_context: u32,
+}
+
+impl Rtse {
+    /// A machine without an association: the first event makes it initiator or responder.
+    #[must_use]
+    pub fn new(config: Config) -> Self {
+        let agreed = Agreed {
+            segment: None,
+            window: 1,
+            dialogue: Dialogue::Monologue,
+            rtse_context: super::RTSE_CONTEXT,
+            user_context: super::USER_CONTEXT,
+        };
+        Self {
+            config,
+            phase: Phase::Idle,
+            agreed,
+            turn: false,
+            sending: None,
+            receiving: None,
+            activities: 0,
+        }
+    }
+
+    /// Whether the turn is here.
+    #[must_use]
+    pub fn has_turn(&self) -> bool {
+        self.turn
+    }
+
+    /// The presentation context of the user's APDUs.
+    #[must_use]
+    pub fn user_context(&self) -> u32 {
+        self.agreed.user_context
+    }
+
+    /// Whether a transfer is under way, in either direction.
+    #[must_use]
+    pub fn is_transferring(&self) -> bool {
+        self.sending.is_some() || self.receiving.is_some()
+    }
+
+    /// Whose move it is.
+    #[must_use]
+    pub fn waiting(&self) -> Waiting {
+        match (&self.phase, &self.sending, &self.receiving) {
+            (Phase::Idle | Phase::Answering { .. } | Phase::Closed | Phase::Gone, ..) => {
+                Waiting::ForNobody
+            }
+            (Phase::Opening { .. } | Phase::Closing, ..) => Waiting::ForPeer,
+            (Phase::Open, Some(sending), _) if sending.is_pulling() => Waiting::ForNobody,
+            (Phase::Open, _, Some(receiving)) if receiving.is_owed() => Waiting::ForNobody,
+            (Phase::Open, None, None) => Waiting::ForWork,
+            (Phase::Open, ..) => Waiting::ForPeer,
+        }
+    }
+
+    /// The peer has let too much time pass: aborts, and tells the user.
+    #[must_use]
+    pub fn time_out(&mut self, explanation: String) -> Vec<Outgoing> {
+        let mut out = Vec::new();
+        if self.phase != Phase::Gone {
+            let opening = matches!(self.phase, Phase::Opening { .. });
+            self.give_up(AbortReason::TEMPORARYPROBLEM, &explanation, &mut out);
+            out.push(Outgoing::Indication(broken(opening, explanation)));
+        }
+        out
+    }
+
+    /// The association cannot go on for a reason on this side: tells the user.
+    #[must_use]
+    pub fn fail(&mut self, explanation: String) -> Vec<Outgoing> {
+        let mut out = Vec::new();
+        if self.phase != Phase::Gone {
+            let opening = matches!(self.phase, Phase::Opening { .. });
+            self.gone(&explanation, &mut out);
+            out.push(Outgoing::Indication(broken(opening, explanation)));
+        }
+        out
+    }
+
+    /// A request or response of the user. After the association is gone requests are void.
+    ///
+    /// # Errors
+    /// The service does not allow it now; nothing changed.
+    pub fn request(&mut self, request: Request) -> Result<Vec<Outgoing>, Misuse> {
+        let misuse = |request, condition| Err(Misuse { request, condition });
+        let mut out = Vec::new();
+        if self.phase == Phase::Gone {
+            return Ok(out);
+        }
+        let idle_turn = self.phase == Phase::Open && self.turn && self.sending.is_none();
+        match request {
+            Request::Open(open) => {
+                if self.phase != Phase::Idle {
+                    return misuse("RT-OPEN request", "there is an association already");
+                }
+                self.open(*open, &mut out);
+            }
+            Request::OpenResponse(response) => {
+                let Phase::Answering {
+                    checkpoint_size,
+                    window_size,
+                } = self.phase
+                else {
+                    return misuse("RT-OPEN response", "no RT-OPEN was indicated");
+                };
+                self.answer(response, checkpoint_size, window_size, &mut out);
+            }
+            Request::Transfer => {
+                if !idle_turn {
+                    return misuse("RT-TRANSFER request", "the turn is not here, or in use");
+                }
+                self.activities += 1;
+                let limit = self.config.max_unsegmented;
+                self.sending = Some(Sending::start(
+                    &self.agreed,
+                    limit,
+                    self.activities,
+                    &mut out,
+                ));
+            }
+            Request::Octets { octets, last } => match &mut self.sending {
+                Some(sending) => sending.octets(octets, last, &mut out),
+                None => return misuse("octets", "no transfer is under way"),
+            },
+            Request::TransferStop => match &mut self.sending {
+                Some(sending) => sending.stop(&mut out),
+                None => return misuse("stop", "no transfer is under way"),
+            },
+            Request::Secured { point } => match &mut self.receiving {
+                Some(receiving) => receiving.secured(point, &mut out)?,
+                None => return misuse("secured", "no transfer is under way"),
+            },
+            Request::TransferResponse => {
+                if !self.receiving.as_ref().is_some_and(Receiving::is_complete) {
+                    return misuse("RT-TRANSFER response", "no RT-TRANSFER was indicated");
+                }
+                self.receiving = None;
+                out.push(Outgoing::session(session::Request::ActivityEndAck(
+                    Bytes::new(),
+                )));
+            }
+            Request::TransferRefuse(reason) => match &mut self.receiving {
+                Some(receiving) => receiving.refuse(reason, &mut out),
+                None => return misuse("refuse", "no transfer is under way"),
+            },
+            Request::TurnPlease { priority } => {
+                if self.phase != Phase::Open || self.turn {
+                    return misuse("RT-TURN-PLEASE request", "the turn is here, or nowhere");
+                }
+                out.push(Outgoing::Presentation(presentation::Request::TokenPlease {
+                    tokens: Tokens::DATA,
+                    user_data: vec![self.pdv(apdu::rttp(priority))],
+                }));
+            }
+            Request::TurnGive => {
+                if !idle_turn {
+                    return misuse("RT-TURN-GIVE request", "the turn is not here, or in use");
+                }
+                if self.agreed.dialogue == Dialogue::Monologue {
+                    return misuse("RT-TURN-GIVE request", "a monologue was agreed on");
+                }
+                self.turn = false;
+                out.push(Outgoing::session(session::Request::ControlGive));
+            }
+            Request::Close => {
+                if !idle_turn {
+                    return misuse("RT-CLOSE request", "the turn is not here, or in use");
+                }
+                self.phase = Phase::Closing;
+                out.push(Outgoing::Acse(acse::Request::Release));
+            }
+            Request::CloseResponse => {
+                if self.phase != Phase::Closed {
+                    return misuse("RT-CLOSE response", "no RT-CLOSE was indicated");
+                }
+                self.phase = Phase::Gone;
+                out.push(Outgoing::Acse(acse::Request::ReleaseAck));
+            }
+            Request::Abort { explanation } => {
+                self.give_up(AbortReason::USERERROR, &explanation, &mut out);
+            }
+        }
+        Ok(out)
+    }
+
+    /// What a layer below tells.
+    #[must_use]
+    pub fn indication(&mut self, below: Below) -> Vec<Outgoing> {
+        let mut out = Vec::new();
+        if self.phase == Phase::Gone {
+            return out;
+        }
+        match below {
+            Below::Acse(indication) => self.from_acse(indication, &mut out),
+            Below::Presentation(indication) => {
+                if let Err(fault) = self.from_presentation(indication, &mut out) {
+                    let explanation = format!("RTSE protocol error of the peer: {fault}");
+                    self.give_up(AbortReason::PROTOCOLERROR, &explanation, &mut out);
+                    out.push(Outgoing::Indication(Indication::PAbort { explanation }));
+                }
+            }
+        }
+        out
+    }
+
+    /// RT-OPEN request (X.228 7.1.1).
+    fn open(&mut self, open: Open, out: &mut Vec<Outgoing>) {
+        let Mode::Normal(contexts) = &open.mode;
+        self.phase = Phase::Opening {
+            checkpoint_size: open.checkpoint_size,
+            window_size: open.window_size,
+        };
+        self.agreed.dialogue = open.dialogue;
+        self.turn = open.initiator_has_turn;
+        let rtorq = apdu::rtorq(&open);
+        let context = |identifier, abstract_syntax: &presentation::Oid| Context {
+            identifier,
+            abstract_syntax: abstract_syntax.clone(),
+        };
+        out.push(Outgoing::Acse(acse::Request::Associate(Box::new(
+            acse::Associate {
+                application_context: contexts.application_context.clone(),
+                contexts: vec![
+                    context(super::RTSE_CONTEXT, &contexts.rtse),
+                    context(super::USER_CONTEXT, &contexts.user),
+                ],
+                calling: open.calling,
+                called: open.called,
+                identifier: Some(open.identifier),
+                functional_units: FunctionalUnits::RTSE,
+                token_setting: match open.initiator_has_turn {
+                    true => TokenSetting::INITIATOR,
+                    false => TokenSetting::RESPONDER,
+                },
+                user_information: vec![self.pdv(rtorq)],
+            },
+        ))));
+    }
+
+    /// RT-OPEN response (X.228 7.1.1).
+    fn answer(
+        &mut self,
+        response: OpenResponse,
+        proposed_checkpoint: u8,
+        proposed_window: u8,
+        out: &mut Vec<Outgoing>,
+    ) {
+        match response {
+            OpenResponse::Accept {
+                checkpoint_size,
+                window_size,
+                user_data,
+            } => {
+                // A checkpoint size of 0 leaves the choice to the responder.
+                let checkpoint = match proposed_checkpoint {
+                    0 => checkpoint_size,
+                    proposed => checkpoint_size.min(proposed),
+                };
+                let window = window_size.min(proposed_window).max(1);
+                self.agree(checkpoint, window);
+                self.phase = Phase::Open;
+                let rtoac = apdu::rtoac(checkpoint, window, &user_data);
+                out.push(Outgoing::Acse(acse::Request::Accept(acse::Accept {
+                    functional_units: FunctionalUnits::RTSE,
+                    user_information: vec![self.pdv(rtoac)],
+                })));
+            }
+            OpenResponse::Refuse {
+                transient,
+                user_data,
+            } => {
+                self.refuse(transient, Some(&user_data), out);
+            }
+        }
+    }
+
+    /// Refuses the association proposed.
+    fn refuse(&mut self, transient: bool, user_data: Option<&Bytes>, out: &mut Vec<Outgoing>) {
+        self.phase = Phase::Gone;
+        out.push(Outgoing::Acse(acse::Request::Refuse(acse::Refuse {
+            transient,
+            user_information: vec![self.pdv(apdu::rtorj(user_data))],
+        })));
+    }
+
+    /// Notes the checkpoint and window sizes agreed on.
+    fn agree(&mut self, checkpoint_size: u8, window_size: u8) {
+        self.agreed.segment = match checkpoint_size {
+            0 => None,
+            units => Some(usize::from(units) * 1024),
+        };
+        self.agreed.window = window_size.into();
+    }
+
+    fn from_acse(&mut self, indication: acse::Indication, out: &mut Vec<Outgoing>) {
+        match indication {
+            acse::Indication::Associate(associate) => match self.associate(*associate) {
+                Ok(open) => out.push(Outgoing::Indication(Indication::Open(Box::new(open)))),
+                Err(explanation) => {
+                    self.refuse(false, None, out);
+                    out.push(Outgoing::Indication(Indication::PAbort { explanation }));
+                }
+            },
+            acse::Indication::Accepted(accept) => match self.accepted(&accept) {
+                Ok(opened) => out.push(Outgoing::Indication(Indication::OpenConfirm(Ok(opened)))),
+                Err(fault) => {
+                    let explanation = format!("RTSE protocol error of the peer: {fault}");
+                    self.give_up(AbortReason::PROTOCOLERROR, &explanation, out);
+                    let refused = Refused {
+                        transient: true,
+                        user_data: None,
+                        explanation,
+                    };
+                    out.push(Outgoing::Indication(Indication::OpenConfirm(Err(refused))));
+                }
+            },
+            acse::Indication::Refused(refused) => {
+                self.phase = Phase::Gone;
+                let rtorj = refused
+                    .user_information
+                    .first()
+                    .map(|pdv| apdu::read(&pdv.value));
+                let refused = Refused {
+                    transient: refused.transient,
+                    user_data: match rtorj {
+                        Some(Ok(Apdu::Refuse { user_data })) => user_data,
+                        _ => None,
+                    },
+                    explanation: refused.explanation,
+                };
+                out.push(Outgoing::Indication(Indication::OpenConfirm(Err(refused))));
+            }
+            acse::Indication::Release => {
+                self.phase = Phase::Closed;
+                out.push(Outgoing::Indication(Indication::Close));
+            }
+            acse::Indication::Released => {
+                self.phase = Phase::Gone;
+                out.push(Outgoing::Indication(Indication::CloseConfirm));
+            }
+            acse::Indication::Abort(user_information) => {
+                let rtab = user_information.first().map(|pdv| apdu::read(&pdv.value));
+                let reason = match rtab {
+                    Some(Ok(Apdu::Abort { reason })) => reason,
+                    _ => None,
+                };
+                let opening = matches!(self.phase, Phase::Opening { .. });
+                let why = apdu::abort_reason(reason);
+                let explanation = format!("the peer aborted the association: {why}");
+                self.gone(&explanation, out);
+                out.push(Outgoing::Indication(match reason {
+                    Some(AbortReason::USERERROR) if !opening => Indication::UAbort { explanation },
+                    _ => broken(opening, explanation),
+                }));
+            }
+            acse::Indication::ProviderAbort(explanation) => {
+                let opening = matches!(self.phase, Phase::Opening { .. });
+                self.gone(&explanation, out);
+                out.push(Outgoing::Indication(broken(opening, explanation)));
+            }
+        }
+    }
+
+    /// A-ASSOCIATE indication: the parameters of the RT-OPEN indication.
+    fn associate(&mut self, associate: acse::Associate) -> Result<Open, String> {
+        let pdv = associate
+            .user_information
+            .first()
+            .ok_or("an AARQ without RTORQ")?;
+        self.agreed.rtse_context = pdv.context;
+        let Apdu::Open {
+            checkpoint_size,
+            window_size,
+            dialogue,
+            user_data,
+        } = apdu::read(&pdv.value)?
+        else {
+            return Err("an AARQ without RTORQ".to_owned());
+        };
+        let user_data = user_data.ok_or("recovery of an association not known here")?;
+        if !associate.functional_units.contains(FunctionalUnits::RTSE) {
+            return Err(format!("functional units {:?}", associate.functional_units));
+        }
+        self.phase = Phase::Answering {
+            checkpoint_size,
+            window_size,
+        };
+        self.agreed.dialogue = dialogue;
+        let contexts = self.config.contexts.clone();
+        if let Some(user) = associate
+            .contexts
+            .iter()
+            .find(|c| c.abstract_syntax == contexts.user)
+        {
+            self.agreed.user_context = user.identifier;
+        }
+        let initiator_has_turn =
+            associate.token_setting.side(Tokens::DATA) != Some(TokenSide::Responder);
+        self.turn = !initiator_has_turn;
+        Ok(Open {
+            mode: Mode::Normal(contexts),
+            called: associate.called,
+            calling: associate.calling,
+            checkpoint_size,
+            window_size,
+            dialogue,
+            initiator_has_turn,
+            identifier: associate.identifier.unwrap_or_default(),
+            user_data,
+        })
+    }
+
+    /// A-ASSOCIATE confirm: what the responder agreed to.
+    fn accepted(&mut self, accept: &acse::Accept) -> Result<Opened, String> {
+        let Phase::Opening {
+            checkpoint_size: ours,
+            window_size: our_window,
+        } = self.phase
+        else {
+            return Err("an AARE out of place".to_owned());
+        };
+        if !accept.functional_units.contains(FunctionalUnits::RTSE) {
+            return Err(format!("functional units {:?}", accept.functional_units));
+        }
+        let pdv = accept
+            .user_information
+            .first()
+            .ok_or("an AARE without RTOAC")?;
+        let Apdu::Accept {
+            checkpoint_size,
+            window_size,
+            user_data,
+        } = apdu::read(&pdv.value)?
+        else {
+            return Err("an AARE without RTOAC".to_owned());
+        };
+        // More than we proposed is not theirs to choose; less is always safe.
+        let checkpoint_size = match ours {
+            0 => checkpoint_size,
+            ours => checkpoint_size.min(ours),
+        };
+        let window_size = window_size.min(our_window).max(1);
+        self.agree(checkpoint_size, window_size);
+        self.phase = Phase::Open;
+        Ok(Opened {
+            checkpoint_size,
+            window_size,
+            user_data: user_data.unwrap_or_default(),
+        })
+    }
+
+    /// An indication of the presentation layer; an error is the peer's fault.
+    fn from_presentation(
+        &mut self,
+        indication: presentation::Indication,
+        out: &mut Vec<Outgoing>,
+    ) -> Result<(), String> {
+        match indication {
+            presentation::Indication::Data(pdvs) => {
+                let receiving = self.receiving.as_mut().ok_or("data outside an activity")?;
+                for pdv in pdvs {
+                    receiving.data(&pdv.value, out)?;
+                }
+            }
+            presentation::Indication::TokenPlease { user_data, .. } => {
+                let priority = match user_data.first().map(|pdv| apdu::read(&pdv.value)) {
+                    Some(Ok(Apdu::TurnPlease { priority })) => priority,
+                    _ => u8::MAX,
+                };
+                out.push(Outgoing::Indication(Indication::TurnPlease { priority }));
+            }
+            presentation::Indication::Session(indication) => self.from_session(indication, out)?,
+            other => return Err(format!("{other:?} is not for RTSE")),
+        }
+        Ok(())
+    }
+
+    /// An indication that passed from the session layer unchanged; an error is the peer's fault.
+    fn from_session(
+        &mut self,
+        indication: session::Indication,
+        out: &mut Vec<Outgoing>,
+    ) -> Result<(), String> {
+        use session::Indication as Session;
+        match indication {
+            Session::ActivityStart { identifier, .. } => {
+                if self.phase != Phase::Open || self.receiving.is_some() {
+                    return Err("an activity out of place".to_owned());
+                }
+                self.receiving = Some(Receiving::start());
+                let begin = Indication::TransferBegin {
+                    activity: identifier,
+                };
+                out.push(Outgoing::Indication(begin));
+            }
+            Session::ActivityResume(_) => {
+                if self.phase != Phase::Open || self.receiving.is_some() {
+                    return Err("an activity out of place".to_owned());
+                }
+                // Nothing is kept of broken transfers: the peer is to discard it and begin anew.
+                let mut receiving = Receiving::start();
+                receiving.refuse(Refusal::LocalError, out);
+                self.receiving = Some(receiving);
+            }
+            Session::MinorSync {
+                serial, explicit, ..
+            } => {
+                let receiving = self
+                    .receiving
+                    .as_mut()
+                    .ok_or("a point outside an activity")?;
+                receiving.point(serial, explicit, out);
+            }
+            Session::ActivityEnd { .. } => {
+                let receiving = self
+                    .receiving
+                    .as_mut()
+                    .ok_or("an end outside an activity")?;
+                receiving.end(out)?;
+            }
+            Session::ActivityInterrupt { reason, .. } => {
+                self.discarded("interrupted", reason, out);
+                out.push(Outgoing::session(session::Request::ActivityInterruptAck(
+                    Bytes::new(),
+                )));
+            }
+            Session::ActivityDiscard { reason, .. } => {
+                self.discarded("discarded", reason, out);
+                out.push(Outgoing::session(session::Request::ActivityDiscardAck(
+                    Bytes::new(),
+                )));
+            }
+            Session::MinorSyncAck { serial, .. } => {
+                let sending = self.sending.as_mut().ok_or("a confirmation of no point")?;
+                sending.confirmed(serial.get(), out)?;
+            }
+            Session::UserException { reason, .. } => {
+                let sending = self
+                    .sending
+                    .as_mut()
+                    .ok_or("an exception outside an activity")?;
+                sending.exception(Some(reason), out);
+            }
+            Session::ProviderException(_) => {
+                let sending = self
+                    .sending
+                    .as_mut()
+                    .ok_or("an exception of the session layer")?;
+                sending.exception(None, out);
+            }
+            Session::ActivityEndAck { .. } | Session::ActivityDiscardAck(_) => {
+                let sending = self.sending.take().ok_or("a confirmation of no transfer")?;
+                out.push(Outgoing::Indication(Indication::TransferConfirm(
+                    sending.outcome(),
+                )));
+            }
+            Session::ControlGive => {
+                self.turn = true;
+                out.push(Outgoing::Indication(Indication::TurnGive));
+            }
+            // RTSE gives tokens all together; a single one changes nothing.
+            Session::TokenGive(_) => {}
+            other => return Err(format!("{other:?} is not for RTSE")),
+        }
+        Ok(())
+    }
+
+    /// The peer ends the activity without completing it.
+    fn discarded(&mut self, how: &str, reason: Option<ExceptionReason>, out: &mut Vec<Outgoing>) {
+        if self
+            .receiving
+            .take()
+            .is_some_and(|receiving| !receiving.is_refused())
+        {
+            let why = reason.map_or_else(|| "no reason".to_owned(), |reason| reason.to_string());
+            let explanation = format!("{how} by the peer: {why}");
+            out.push(Outgoing::Indication(Indication::TransferDiscarded {
+                explanation,
+            }));
+        }
+    }
+
+    /// The association is gone: tells the user what becomes of its transfers.
+    fn gone(&mut self, explanation: &str, out: &mut Vec<Outgoing>) {
+        self.phase = Phase::Gone;
+        let explanation = explanation.to_owned();
+        if self.sending.take().is_some() {
+            let failed = NotTransferred {
+                transient: true,
+                explanation: explanation.clone(),
+            };
+            out.push(Outgoing::Indication(Indication::TransferConfirm(Err(
+                failed,
+            ))));
+        }
+        if self
+            .receiving
+            .take()
+            .is_some_and(|receiving| !receiving.is_refused())
+        {
+            out.push(Outgoing::Indication(Indication::TransferDiscarded {
+                explanation,
+            }));
+        }
+    }
+
+    /// Aborts the association, telling the peer the reason.
+    fn give_up(&mut self, reason: AbortReason, explanation: &str, out: &mut Vec<Outgoing>) {
+        let rtab = self.pdv(apdu::rtab(reason));
+        out.push(Outgoing::Acse(acse::Request::Abort(vec![rtab])));
+        self.gone(explanation, out);
+    }
+
+    /// An RTSE APDU in its presentation context.
+    fn pdv(&self, value: Bytes) -> Pdv {
+        Pdv {
+            context: self.agreed.rtse_context,
+            value,
+        }
+    }
+}
+
+/// How the user hears of a broken association: as the answer to RT-OPEN, if it still awaits one.
+fn broken(opening: bool, explanation: String) -> Indication {
+    if opening {
+        let refused = Refused {
+            transient: true,
+            user_data: None,
+            explanation,
+        };
+        Indication::OpenConfirm(Err(refused))
+    } else {
+        Indication::PAbort { explanation }
+    }
+}

@@ -1,0 +1,133 @@
+//! The receiving side of a transfer: octets up, confirmations down (X.228 clauses 7.3 and 7.4).
+
+use bytes::Bytes;
+
+use super::apdu::{self, Apdu};
+use super::{Indication, Misuse, Outgoing, Refusal};
+use crate::osi::session;
+use crate::osi::spdu::{ExceptionReason, Serial};
+
+/// An APDU being received.
+#[derive(Debug)]
+pub(super) struct Receiving {
+    stage: Stage,
+    /// The last point set by the peer.
+    set: u32,
+    /// The last point confirmed by us.
+    confirmed: u32,
+}
+
+/// Where a transfer stands.
+#[derive(Debug, PartialEq, Eq)]
+enum Stage {
+    /// Segments are coming.
+    Receiving,
+    /// The APDU is complete; the user has not taken responsibility for it.
+    Complete,
+    /// The user has refused it; the peer is to discard the activity.
+    Refused,
+}
+
+impl Receiving {
+    /// An activity that has just been started.
+    pub(super) fn start() -> Self {
+        Self {
+            stage: Stage::Receiving,
+            set: 0,
+            confirmed: 0,
+        }
+    }
+
+    /// Whether the user is to answer an RT-TRANSFER indication.
+    pub(super) fn is_complete(&self) -> bool {
+        self.stage == Stage::Complete
+    }
+
+    /// Whether the user has refused the APDU, and so knows what becomes of it.
+    pub(super) fn is_refused(&self) -> bool {
+        self.stage == Stage::Refused
+    }
+
+    /// Whether the user owes an answer: to the APDU, or to a point.
+    pub(super) fn is_owed(&self) -> bool {
+        self.stage == Stage::Complete || self.stage == Stage::Receiving && self.confirmed < self.set
+    }
+
+    /// A segment; an error is the peer's fault.
+    pub(super) fn data(&mut self, value: &Bytes, out: &mut Vec<Outgoing>) -> Result<(), String> {
+        match self.stage {
+            Stage::Receiving => {
+                let Apdu::Segment(octets) = apdu::read(value)? else {
+                    return Err("data that are no RTTR".to_owned());
+                };
+                if !octets.is_empty() {
+                    out.push(Outgoing::Indication(Indication::Octets(octets)));
+                }
+                Ok(())
+            }
+            Stage::Complete => Err("data after the end of the activity".to_owned()),
+            Stage::Refused => Ok(()),
+        }
+    }
+
+    /// The peer sets a point.
+    pub(super) fn point(&mut self, serial: Serial, explicit: bool, out: &mut Vec<Outgoing>) {
+        self.set = serial.get();
+        if explicit && self.stage == Stage::Receiving {
+            out.push(Outgoing::Indication(Indication::Checkpoint {
+                point: self.set,
+            }));
+        }
+    }
+
+    /// The user has secured what came before a point.
+    pub(super) fn secured(&mut self, point: u32, out: &mut Vec<Outgoing>) -> Result<(), Misuse> {
+        if self.stage == Stage::Refused {
+            return Ok(());
+        }
+        let serial = Serial::new(point).filter(|_| self.confirmed < point && point <= self.set);
+        let Some(serial) = serial else {
+            return Err(Misuse {
+                request: "secured",
+                condition: "no such point is open",
+            });
+        };
+        self.confirmed = point;
+        out.push(Outgoing::session(session::Request::MinorSyncAck {
+            serial,
+            user_data: Bytes::new(),
+        }));
+        Ok(())
+    }
+
+    /// The peer ends the activity; an error is its fault.
+    pub(super) fn end(&mut self, out: &mut Vec<Outgoing>) -> Result<(), String> {
+        match self.stage {
+            Stage::Receiving => {
+                self.stage = Stage::Complete;
+                out.push(Outgoing::Indication(Indication::Transfer));
+                Ok(())
+            }
+            Stage::Complete => Err("a second end of the activity".to_owned()),
+            Stage::Refused => Ok(()),
+        }
+    }
+
+    /// The user refuses the APDU.
+    pub(super) fn refuse(&mut self, reason: Refusal, out: &mut Vec<Outgoing>) {
+        if self.stage == Stage::Refused {
+            return;
+        }
+        self.stage = Stage::Refused;
+        out.push(Outgoing::session(session::Request::UserException {
+            reason: match reason {
+                Refusal::ReceivingAbilityJeopardized => {
+                    ExceptionReason::RECEIVING_ABILITY_JEOPARDIZED
+                }
+                Refusal::LocalError => ExceptionReason::LOCAL_USER_ERROR,
+                Refusal::Unrecoverable => ExceptionReason::UNRECOVERABLE_PROCEDURAL_ERROR,
+            },
+            user_data: Bytes::new(),
+        }));
+    }
+}

@@ -1,0 +1,308 @@
+//! All layers under P1 as one machine: octets in, octets out, and the primitives of RTSE; no I/O.
+//!
+//! ```text
+//!        Request ↓          ↑ Indication
+//!     rtse      ┌───────────┴──┐
+//!     acse      │ opens, closes│
+//!     presentation ─ session ─ transport
+//!        Octets ↓          ↑ Network
+//! ```
+//!
+//! One [`Stack`] serves one TCP connection, as initiator if its first event is
+//! [`rtse::Request::Open`], else as responder. Time is an argument: call [`Stack::tick`] when
+//! [`Stack::deadline`] has come.
+
+use std::time::{Duration, Instant};
+
+use bytes::Bytes;
+
+use super::presentation::Misuse;
+use super::{acse, presentation, rtse, session, transport};
+
+pub use transport::Network;
+
+/// What an end is willing to do, layer by layer.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// The transport layer.
+    pub transport: transport::Config,
+    /// The session layer.
+    pub session: session::Config,
+    /// The presentation layer.
+    pub presentation: presentation::Config,
+    /// Association control.
+    pub acse: acse::Config,
+    /// Reliable transfer.
+    pub rtse: rtse::Config,
+    /// How long the peer may take over its next step of a transfer.
+    pub transfer_timeout: Duration,
+    /// How long an association may stand without a transfer before it is aborted; `None`: for ever.
+    pub idle_timeout: Option<Duration>,
+}
+
+impl Config {
+    /// The usual configuration for associations on which these contexts are spoken.
+    #[must_use]
+    pub fn new(contexts: rtse::Contexts) -> Self {
+        Self {
+            transport: transport::Config::default(),
+            session: session::Config::default(),
+            presentation: presentation::Config {
+                abstract_syntaxes: vec![
+                    acse::ABSTRACT_SYNTAX,
+                    contexts.rtse.clone(),
+                    contexts.user.clone(),
+                ],
+                selectors: Vec::new(),
+            },
+            acse: acse::Config {
+                application_contexts: vec![contexts.application_context.clone()],
+            },
+            rtse: rtse::Config {
+                contexts,
+                max_unsegmented: 64 << 20,
+            },
+            transfer_timeout: Duration::from_secs(120),
+            idle_timeout: None,
+        }
+    }
+}
+
+/// What the machine wants done.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outgoing {
+    /// Tell the RTSE user.
+    Indication(rtse::Indication),
+    /// Write these octets, in one go.
+    Octets(Bytes),
+    /// Close the network connection once everything before is written.
+    Close,
+}
+
+/// All layers of one connection.
+#[derive(Debug)]
+pub struct Stack {
+    transport: transport::Transport,
+    session: session::Session,
+    presentation: presentation::Presentation,
+    acse: acse::Acse,
+    rtse: rtse::Rtse,
+    transfer_timeout: Duration,
+    idle_timeout: Option<Duration>,
+    /// When something last happened.
+    last: Instant,
+}
+
+impl Stack {
+    /// A machine on a TCP connection opened at `now`.
+    #[must_use]
+    pub fn new(config: Config, now: Instant) -> Self {
+        Self {
+            transport: transport::Transport::new(config.transport, now),
+            session: session::Session::new(config.session),
+            presentation: presentation::Presentation::new(config.presentation),
+            acse: acse::Acse::new(config.acse),
+            rtse: rtse::Rtse::new(config.rtse),
+            transfer_timeout: config.transfer_timeout,
+            idle_timeout: config.idle_timeout,
+            last: now,
+        }
+    }
+
+    /// A request or response of the user. After the association is gone requests are void.
+    ///
+    /// # Errors
+    /// The service does not allow it now; nothing changed.
+    pub fn request(
+        &mut self,
+        request: rtse::Request,
+        now: Instant,
+    ) -> Result<Vec<Outgoing>, Misuse> {
+        self.last = now;
+        let mut out = Vec::new();
+        let events = self.rtse.request(request)?;
+        self.rtse_out(events, now, &mut out);
+        Ok(out)
+    }
+
+    /// What the network tells.
+    #[must_use]
+    pub fn network(&mut self, event: Network, now: Instant) -> Vec<Outgoing> {
+        self.last = now;
+        let mut out = Vec::new();
+        let events = self.transport.network(event, now);
+        self.transport_out(events, now, &mut out);
+        out
+    }
+
+    /// When [`Stack::tick`] wants to be called, if nothing happens before.
+    #[must_use]
+    pub fn deadline(&self) -> Option<Instant> {
+        let own = self.patience().map(|patience| self.last + patience);
+        [self.transport.deadline(), self.session.deadline(), own]
+            .into_iter()
+            .flatten()
+            .min()
+    }
+
+    /// Time has passed.
+    #[must_use]
+    pub fn tick(&mut self, now: Instant) -> Vec<Outgoing> {
+        let mut out = Vec::new();
+        if let Some(patience) = self.patience()
+            && now >= self.last + patience
+        {
+            self.last = now;
+            let explanation = format!("nothing from the peer within {patience:?}");
+            let events = self.rtse.time_out(explanation);
+            self.rtse_out(events, now, &mut out);
+        }
+        let events = self.transport.tick(now);
+        self.transport_out(events, now, &mut out);
+        let events = self.session.tick(now);
+        self.session_out(events, now, &mut out);
+        out
+    }
+
+    /// Reliable transfer, to look at.
+    #[must_use]
+    pub fn rtse(&self) -> &rtse::Rtse {
+        &self.rtse
+    }
+
+    /// How long the peer may stay silent now.
+    fn patience(&self) -> Option<Duration> {
+        match self.rtse.waiting() {
+            rtse::Waiting::ForNobody => None,
+            rtse::Waiting::ForPeer => Some(self.transfer_timeout),
+            rtse::Waiting::ForWork => self.idle_timeout,
+        }
+    }
+
+    fn transport_out(
+        &mut self,
+        events: Vec<transport::Outgoing>,
+        now: Instant,
+        out: &mut Vec<Outgoing>,
+    ) {
+        for event in events {
+            match event {
+                transport::Outgoing::Octets(octets) => out.push(Outgoing::Octets(octets)),
+                transport::Outgoing::Close => out.push(Outgoing::Close),
+                transport::Outgoing::Indication(indication) => {
+                    let events = self.session.indication(indication, now);
+                    self.session_out(events, now, out);
+                }
+            }
+        }
+    }
+
+    fn session_out(
+        &mut self,
+        events: Vec<session::Outgoing>,
+        now: Instant,
+        out: &mut Vec<Outgoing>,
+    ) {
+        for event in events {
+            match event {
+                session::Outgoing::Transport(request) => {
+                    let events = self.transport.request(request, now);
+                    self.transport_out(events, now, out);
+                }
+                session::Outgoing::Indication(indication) => {
+                    let events = self.presentation.indication(indication);
+                    self.presentation_out(events, now, out);
+                }
+            }
+        }
+    }
+
+    fn presentation_out(
+        &mut self,
+        events: Vec<presentation::Outgoing>,
+        now: Instant,
+        out: &mut Vec<Outgoing>,
+    ) {
+        for event in events {
+            match event {
+                presentation::Outgoing::Session(request) => {
+                    match self.session.request(request, now) {
+                        Ok(events) => self.session_out(events, now, out),
+                        Err(misuse) => self.fail(&misuse.to_string(), now, out),
+                    }
+                }
+                presentation::Outgoing::Indication(
+                    indication @ (presentation::Indication::Data(_)
+                    | presentation::Indication::TokenPlease { .. }
+                    | presentation::Indication::Session(_)),
+                ) => {
+                    let events = self.rtse.indication(rtse::Below::Presentation(indication));
+                    self.rtse_out(events, now, out);
+                }
+                presentation::Outgoing::Indication(indication) => {
+                    let events = self.acse.indication(indication);
+                    self.acse_out(events, now, out);
+                }
+            }
+        }
+    }
+
+    fn acse_out(&mut self, events: Vec<acse::Outgoing>, now: Instant, out: &mut Vec<Outgoing>) {
+        for event in events {
+            match event {
+                acse::Outgoing::Presentation(request) => self.presentation(request, now, out),
+                acse::Outgoing::Indication(indication) => {
+                    let events = self.rtse.indication(rtse::Below::Acse(indication));
+                    self.rtse_out(events, now, out);
+                }
+            }
+        }
+    }
+
+    fn rtse_out(&mut self, events: Vec<rtse::Outgoing>, now: Instant, out: &mut Vec<Outgoing>) {
+        for event in events {
+            match event {
+                rtse::Outgoing::Indication(indication) => {
+                    out.push(Outgoing::Indication(indication))
+                }
+                rtse::Outgoing::Presentation(request) => self.presentation(request, now, out),
+                rtse::Outgoing::Acse(request) => match self.acse.request(request) {
+                    Ok(events) => self.acse_out(events, now, out),
+                    Err(misuse) => self.fail(&misuse.to_string(), now, out),
+                },
+            }
+        }
+    }
+
+    fn presentation(
+        &mut self,
+        request: presentation::Request,
+        now: Instant,
+        out: &mut Vec<Outgoing>,
+    ) {
+        match self.presentation.request(request) {
+            Ok(events) => self.presentation_out(events, now, out),
+            Err(misuse) => self.fail(&misuse.to_string(), now, out),
+        }
+    }
+
+    /// A layer asked the one below for what it does not allow: the fault is here, and costs the
+    /// connection.
+    fn fail(&mut self, fault: &str, now: Instant, out: &mut Vec<Outgoing>) {
+        let explanation = format!("internal error: {fault}");
+        for event in self.rtse.fail(explanation) {
+            if let rtse::Outgoing::Indication(indication) = event {
+                out.push(Outgoing::Indication(indication));
+            }
+        }
+        if let Ok(events) = self
+            .session
+            .request(session::Request::Abort(Bytes::new()), now)
+        {
+            self.session_out(events, now, out);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests;
