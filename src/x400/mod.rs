@@ -5,8 +5,10 @@
 //! handler      what the owner of a server provides
 //! ```
 
+pub mod bind;
 pub mod config;
 mod handler;
+pub mod transfer;
 
 pub use config::{Config, Peer};
 pub use handler::{ApduKind, Arrived, Caller, Handler, Refusal, RefusalReason, Spool};
