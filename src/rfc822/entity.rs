@@ -163,6 +163,13 @@ impl Entity {
         &self.media_type
     }
 
+    /// The same under another media type; a multipart keeps its own boundary.
+    #[must_use]
+    pub fn with_media_type(self, mut media_type: MediaType) -> Self {
+        media_type.parameters.retain(|(name, _)| name != "boundary");
+        Self { media_type, ..self }
+    }
+
     /// Whether octets above 127 will be written, so that the road must be 8BITMIME (RFC 6152).
     #[must_use]
     pub fn is_eight_bit(&self) -> bool {
