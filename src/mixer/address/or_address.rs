@@ -8,7 +8,7 @@ use std::str::FromStr;
 
 use super::attributes::{Attribute, Attributes, Key};
 use super::personal_name;
-use crate::mixer::basic::printable::is_ps_char;
+use crate::mixer::basic::printable::{self, is_ps_char};
 
 /// What is wrong with an address, and where.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -37,39 +37,71 @@ pub const LONGEST: usize = 16 * 1024;
 /// The most attributes one address may have: each key once, four units, four domain-defined ones.
 const MOST_ATTRIBUTES: usize = 64;
 
+/// How strictly a text is read.
+#[derive(Clone, Copy)]
+struct Style {
+    /// `/` separates, and `=` stands in no value.
+    slash_separates: bool,
+    /// An Internet address may stand as it is in an RFC-822 attribute.
+    bare_rfc822: bool,
+}
+
 /// Reads `std-or-address-input`: `/` and `;` both separate, either may be missing at the ends.
 ///
 /// # Errors
 /// Says where the text leaves the syntax: an unknown keyword, a key given twice, a character that
 /// has no place there. Values are not yet checked against their encoding.
 pub fn parse(text: &str) -> Result<Attributes, SyntaxError> {
-    read(text, |c| c == '/' || c == ';')
+    read(
+        text,
+        Style {
+            slash_separates: true,
+            bare_rfc822: false,
+        },
+    )
 }
 
-/// Reads what a person writes: as [`parse`], and a text with `;` may hold bare `/` and `=` in values.
+/// Reads what a person writes: as [`parse`], and also `X400:` before it, quotes around it, bare `/`
+/// and `=` in values where `;` separates, and `DDA:RFC-822=user@example.org`.
 ///
 /// # Errors
 /// As [`parse`].
 pub fn parse_input(text: &str) -> Result<Attributes, SyntaxError> {
-    parse(text).or_else(|error| {
-        if text.trim_start().starts_with('/') || !text.contains('=') {
+    let start = text.trim_start();
+    let prefix = start.get(..5).filter(|prefix| {
+        prefix.eq_ignore_ascii_case("X400:") || prefix.eq_ignore_ascii_case("x400;")
+    });
+    let bare = start
+        .get(prefix.map_or(0, str::len)..)
+        .unwrap_or(start)
+        .trim_start();
+    let bare = bare
+        .trim_end()
+        .strip_prefix('"')
+        .and_then(|inside| inside.strip_suffix('"'))
+        .unwrap_or(bare);
+    let style = |slash_separates| Style {
+        slash_separates,
+        bare_rfc822: true,
+    };
+    read(bare, style(true)).or_else(|error| {
+        if bare.starts_with('/') {
             return Err(error);
         }
-        read(text, |c| c == ';').map_err(|_| error)
+        read(bare, style(false)).map_err(|_| error)
     })
 }
 
-/// Reads attributes separated by what `separates`.
-fn read(text: &str, separates: impl Fn(char) -> bool) -> Result<Attributes, SyntaxError> {
+/// Reads attributes.
+fn read(text: &str, style: Style) -> Result<Attributes, SyntaxError> {
     if text.len() > LONGEST {
         return Err(SyntaxError::new(LONGEST, "the address is too long"));
     }
-    let slash_in_values = !separates('/');
     let mut gathered = Gathered::default();
     let mut pair = Pair::default();
-    let mut characters = text.char_indices().peekable();
+    let mut characters = text.char_indices();
     while let Some((offset, c)) = characters.next() {
-        if separates(c) {
+        if c == ';' || (c == '/' && style.slash_separates) {
             std::mem::take(&mut pair).end(&mut gathered)?;
         } else if c == '$' {
             match characters.next() {
@@ -80,12 +112,15 @@ fn read(text: &str, separates: impl Fn(char) -> bool) -> Result<Attributes, Synt
             return Err(SyntaxError::new(offset, "`=` without a keyword"));
         } else if c == '=' && !pair.in_value {
             pair.in_value = true;
-        } else if c == '=' && !slash_in_values {
+        } else if c == '=' && style.slash_separates {
             return Err(SyntaxError::new(
                 offset,
                 "a second `=`; in a value write `$=`",
             ));
         } else if is_ps_char(c) || matches!(c, '{' | '}' | '*' | '|') {
+            pair.push(offset, c);
+        } else if style.bare_rfc822 && c.is_ascii_graphic() && pair.is_rfc822() {
+            pair.bare = true;
             pair.push(offset, c);
         } else {
             return Err(SyntaxError::new(
@@ -105,9 +140,17 @@ struct Pair {
     value: String,
     start: Option<usize>,
     in_value: bool,
+    /// The value holds characters that only an Internet address has.
+    bare: bool,
 }
 
 impl Pair {
+    /// Whether the value is that of an RFC-822 attribute.
+    fn is_rfc822(&self) -> bool {
+        let dd_type = self.keyword.rsplit(['.', ':']).next();
+        self.in_value && dd_type.is_some_and(|word| word.eq_ignore_ascii_case("RFC-822"))
+    }
+
     fn push(&mut self, offset: usize, c: char) {
         // Space before a keyword is layout: `C=GB; A= `.
         if self.start.is_none() && c == ' ' {
@@ -128,7 +171,13 @@ impl Pair {
                 start,
                 format!("`{}` has no `=`", self.keyword),
             )),
-            (Some(start), true) => gathered.take(start, self.keyword.trim_end(), self.value),
+            (Some(start), true) => {
+                let value = Some(&self.value).filter(|_| self.bare);
+                let value = value
+                    .and_then(|bare| printable::encode(bare))
+                    .unwrap_or(self.value);
+                gathered.take(start, self.keyword.trim_end(), value)
+            }
         }
     }
 }
