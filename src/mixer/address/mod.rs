@@ -12,6 +12,7 @@ pub mod psap;
 pub mod syntax;
 pub mod to_rfc822;
 pub mod to_x400;
+pub mod wire;
 
 pub use attributes::{Attribute, Attributes, Key};
 
