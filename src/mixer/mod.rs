@@ -14,6 +14,12 @@
 //! | 4.1.2 | address/personal_name.rs |
 //! | 4.1.3, 4.3.3 | address/or_address.rs |
 //! | 4.2, App. F | address/mcgam.rs |
+//! | 4.3.2, 4.3.4 | address/to_x400.rs |
+//! | 4.3.1, 4.3.5 | address/to_rfc822.rs |
+//! | 4.4 | address/repeated.rs |
+//! | 4.5 | address/directory_name.rs |
+//! | 4.6.1, 4.6.2 | address/envelope.rs |
+//! | 4.6.3, 4.7.3 | address/identifier.rs |
 //! | 5.1.2 | to_x400/fields.rs |
 //! | 5.1.6 | to_x400/trace.rs |
 //! | 5.3.3.1 | encoded_types.rs |

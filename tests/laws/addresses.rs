@@ -1,8 +1,9 @@
 //! Addresses: text comes back as itself, and 4.3.4 after 4.3.5 is the identity.
 
+use mixgate::asn1::{self, mts::ORAddress};
 use mixgate::mixer::address::mcgam::{TableKind, Tables};
 use mixgate::mixer::address::{
-    Attribute, Attributes, Key, Role, or_address, syntax, to_rfc822, to_x400,
+    Attribute, Attributes, Key, Role, or_address, syntax, to_rfc822, to_x400, wire,
 };
 use mixgate::mixer::context::{Context, Gateway, PeerProfile};
 use mixgate::rfc822::address::AddrSpec;
@@ -117,6 +118,27 @@ proptest! {
     fn s4_1_3_text_comes_back(address in or_address()) {
         prop_assert_eq!(or_address::parse(&address.to_string()), Ok(address.clone()));
         prop_assert_eq!(or_address::parse_input(&or_address::f401(&address)), Ok(address));
+    }
+
+    #[test]
+    fn s4_1_1_asn_1_comes_back(address in or_address()) {
+        let first = wire::or_address(&address);
+        let octets = asn1::encode(&first);
+        let decoded: ORAddress = asn1::decode(&octets).expect("what we encode decodes");
+        prop_assert_eq!(&decoded, &first);
+        let (back, notes) = wire::attributes(&decoded);
+        prop_assert!(notes.is_empty());
+        // Attributes of one domain-defined type may swap: printable ones come first.
+        let sorted = |address: &Attributes| {
+            let mut lines: Vec<String> = address.iter().map(|a| format!("{:?} {} {}", a.key, a.dd_type, a.value).to_lowercase()).collect();
+            lines.sort();
+            lines
+        };
+        let mut types: Vec<String> = address.iter().map(|a| a.dd_type.to_lowercase()).filter(|t| !t.is_empty()).collect();
+        types.sort();
+        let types_repeat = types.windows(2).any(|pair| pair[0] == pair[1]);
+        prop_assert!(types_repeat || sorted(&back) == sorted(&address), "{} gives {}", address, back);
+        prop_assert_eq!(wire::or_address(&back), first);
     }
 
     #[test]

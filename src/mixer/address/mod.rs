@@ -3,12 +3,16 @@
 //! The files stand in the order of RFC 2156 chapter 4; the index is in [`super`].
 
 pub mod attributes;
+pub mod directory_name;
+pub mod envelope;
 pub mod explain;
+pub mod identifier;
 pub mod mcgam;
 pub mod or_address;
 pub mod personal_name;
 pub mod prefix;
 pub mod psap;
+pub mod repeated;
 pub mod syntax;
 pub mod to_rfc822;
 pub mod to_x400;

@@ -8,7 +8,8 @@
 use super::attributes::{Attribute, Attributes, Key};
 use super::mcgam::is_domain_syntax;
 use super::prefix::Prefix;
-use super::{Mapped, Role, personal_name, refusal, syntax, to_x400};
+use super::{Mapped, Role, personal_name, refusal, syntax, to_x400, wire};
+use crate::asn1::mts::ORAddress;
 use crate::mixer::basic::printable;
 use crate::mixer::context::Context;
 use crate::mixer::outcome::{Note, Unconverted};
@@ -54,6 +55,21 @@ pub fn map(
             format!("{address} is too long for a mailbox"),
         )
     })?;
+    mapped.notes.append(&mut notes);
+    Ok(mapped)
+}
+
+/// Maps an O/R address from its ASN.1.
+///
+/// # Errors
+/// As [`map`].
+pub fn mailbox(
+    context: &Context<'_>,
+    address: &ORAddress,
+    role: Role,
+) -> Result<Mapped<AddrSpec>, Unconverted> {
+    let (attributes, mut notes) = wire::attributes(address);
+    let mut mapped = map(context, &attributes, role)?;
     mapped.notes.append(&mut notes);
     Ok(mapped)
 }

@@ -5,7 +5,8 @@
 
 use super::attributes::{Attributes, Key};
 use super::mcgam::{DomainTable, is_domain_syntax};
-use super::{Mapped, Role, or_address, personal_name, refusal, syntax};
+use super::{Mapped, Role, or_address as text, personal_name, refusal, syntax, wire};
+use crate::asn1::mts::ORAddress;
 use crate::mixer::basic::printable;
 use crate::mixer::context::{Context, Edition};
 use crate::mixer::outcome::{Note, Unconverted};
@@ -55,13 +56,25 @@ pub fn map(
             let claims =
                 address.local().starts_with('/') && context.gateway.is_ours(address.domain());
             if claims && role == Role::Recipient {
-                let fault = or_address::parse(address.local()).err();
+                let fault = text::parse(address.local()).err();
                 let why = fault.map_or(genuine.why, |fault| fault.to_string());
                 return Err(refusal(role, SECTION, why).into());
             }
             stage_2(context, address, role, genuine)
         }
     }
+}
+
+/// Maps a mailbox, and gives the address in its ASN.1.
+///
+/// # Errors
+/// As [`map`].
+pub fn or_address(
+    context: &Context<'_>,
+    address: &AddrSpec,
+    role: Role,
+) -> Result<Mapped<ORAddress>, Unconverted> {
+    Ok(map(context, address, role)?.map(|attributes| wire::or_address(&attributes)))
 }
 
 /// Stage I: the mailbox as an encoded O/R address.
@@ -109,7 +122,7 @@ fn steps_2_to_5(local: &str) -> Result<Mapped<Attributes>, Genuine> {
             "{c:?} is no character of an O/R address"
         )));
     }
-    let (attributes, rule) = match or_address::parse(local) {
+    let (attributes, rule) = match text::parse(local) {
         Ok(attributes) => (attributes, "std-or"),
         Err(error) => {
             let name = Some(local).filter(|local| printable::is_printable(local));

@@ -1,232 +1,12 @@
-//! RFC 2156 sections 4.1 to 4.4: addresses in text, tables, and the mapping both ways.
+//! RFC 2156 sections 4.3 and 4.4 and appendix B: mailboxes and O/R addresses.
 
-use mixgate::mixer::address::mcgam::{TableKind, Tables};
-use mixgate::mixer::address::{Attributes, Role, or_address, syntax, to_rfc822, to_x400};
-use mixgate::mixer::context::{Context, Edition, Gateway, PeerProfile};
+use mixgate::mixer::address::mcgam::TableKind;
+use mixgate::mixer::address::repeated::{self, Unwrapped};
+use mixgate::mixer::address::{Role, to_x400};
+use mixgate::mixer::context::Edition;
 use mixgate::mixer::outcome::Unconverted;
-use mixgate::rfc822::address::AddrSpec;
 
-/// A gateway with tables of its own.
-struct World {
-    gateway: Gateway,
-    tables: Tables,
-    peer: PeerProfile,
-}
-
-impl World {
-    /// A gateway `gw.example.org` at `address`, with the lines of its tables.
-    fn new(address: &str, tables: &[(TableKind, &str)]) -> Self {
-        let mut loaded = Tables::default();
-        for (kind, text) in tables {
-            loaded
-                .load(*kind, "t", text)
-                .expect("a table without fault");
-        }
-        Self {
-            gateway: Gateway {
-                name: "gw.example.org".into(),
-                address: address.parse().expect("an address"),
-                ..Gateway::default()
-            },
-            tables: loaded,
-            peer: PeerProfile::default(),
-        }
-    }
-
-    /// A gateway with both tables for each pair of a domain and a point.
-    fn with_pairs(pairs: &[(&str, &str)]) -> Self {
-        let mut world = Self::new("/O=Gateway/PRMD=EXAMPLE/ADMD= /C=GB/", &[]);
-        for (domain, point) in pairs {
-            let (one, two) = (format!("{domain}#{point}#"), format!("{point}#{domain}#"));
-            world
-                .tables
-                .load(TableKind::Table1, "table1", &one)
-                .expect("a line");
-            world
-                .tables
-                .load(TableKind::Table2, "table2", &two)
-                .expect("a line");
-        }
-        world
-    }
-
-    fn context(&self) -> Context<'_> {
-        Context {
-            id: "01J00000000000000000000000".into(),
-            now: "2026-01-02T03:04:05+01:00[+01:00]".parse().expect("a time"),
-            gateway: &self.gateway,
-            tables: &self.tables,
-            peer: &self.peer,
-        }
-    }
-
-    fn x400(&self, mailbox: &str, role: Role) -> String {
-        let mapped = to_x400::map(&self.context(), &addr(mailbox), role);
-        mapped.map_or_else(|error| error.to_string(), |mapped| mapped.value.to_string())
-    }
-
-    fn mailbox(&self, address: &str) -> String {
-        let mapped = to_rfc822::map(&self.context(), &or(address), Role::Recipient);
-        mapped.map_or_else(|error| error.to_string(), |mapped| mapped.value.to_string())
-    }
-
-    /// Both are each other's mapping.
-    fn symmetrical(&self, mailbox: &str, address: &str) {
-        assert_eq!(self.mailbox(address), mailbox);
-        let back = to_x400::map(&self.context(), &addr(mailbox), Role::Recipient).expect("mapped");
-        assert!(
-            syntax::equivalent(&back.value, &or(address)),
-            "{mailbox} gives {}",
-            back.value
-        );
-    }
-}
-
-fn addr(text: &str) -> AddrSpec {
-    text.parse()
-        .unwrap_or_else(|error| panic!("{text}: {error}"))
-}
-
-fn or(text: &str) -> Attributes {
-    text.parse()
-        .unwrap_or_else(|error| panic!("{text}: {error}"))
-}
-
-const UK_AC: (&str, &str) = ("AC.UK", r"PRMD$UK\.AC.ADMD$GOLD 400.C$GB");
-const WIDGET: (&str, &str) = ("Widget.COM", "O$Widget.PRMD$@.ADMD$BTT.C$TC");
-
-#[test]
-fn s4_1_1_values_keep_their_encodings() {
-    for text in [
-        "/CN=yen*{165}/C=GB/",
-        "/PD-ADDRESS=The Dome|The Square|Richmond|England/C=GB/",
-    ] {
-        let address = or(text);
-        assert_eq!(address.iter().find_map(syntax::fault), None, "{text}");
-        assert!(
-            address
-                .to_string()
-                .starts_with(text.trim_end_matches("C=GB/"))
-        );
-    }
-    let fault = |text: &str| or(text).iter().find_map(syntax::fault);
-    assert!(fault("/UA-ID=12a/").is_some());
-    assert!(fault("/O=a{1}b/").is_some());
-    assert!(fault("/T-TY=g3fax(5)/").is_none() && fault("/T-TY=fax/").is_some());
-}
-
-#[test]
-fn s4_1_1_alternative_keywords_are_read_and_never_written() {
-    for (alternative, written) in [
-        ("/A=x/P=y/Q=IV/S=s/", "/S=s/GQ=IV/PRMD=y/ADMD=x/"),
-        (
-            "/X.121=123/N-ID=4/E.164=49/",
-            "/UA-ID=4/X121=123/NET-NUM=49/",
-        ),
-        (
-            "/PD-OFFICE NUMBER=7/PD-OF=Bath/",
-            "/PD-OFFICE-NUM=7/PD-OFFICE=Bath/",
-        ),
-        ("/DDA.a=b/DDA:c=d/DD:e=f/", "/DD.a=b/DD.c=d/DD.e=f/"),
-        (
-            "/PD-PC=1/PD-SN=x/PD-EA=1/PD-ED=2/",
-            "/PD-EXT-DELIVERY=2/PD-EXT-ADDRESS=1/PD-SERVICE=x/PD-CODE=1/",
-        ),
-    ] {
-        assert_eq!(or(alternative).to_string(), written);
-    }
-}
-
-#[test]
-fn s4_1_1_ordered_keywords_exclude_the_plain_ones() {
-    assert_eq!(or("/OU2=b/OU1=a/O=o/").to_string(), "/OU=b/OU=a/O=o/");
-    assert_eq!(or("/PD-A1=x/PD-A2=y/").to_string(), "/PD-ADDRESS=x|y/");
-    assert_eq!(or("/DD2.k=2/DD1.j=1/").to_string(), "/DD.k=2/DD.j=1/");
-    for wrong in [
-        "/OU=a/OU1=b/",
-        "/PD-A=a/PD-A1=b/",
-        "/DD.a=1/DD1.b=2/",
-        "/OU1=a/OU1=b/",
-        "/OU5=a/",
-    ] {
-        assert!(or_address::parse(wrong).is_err(), "{wrong}");
-    }
-}
-
-#[test]
-fn s4_1_3_separators_and_quoting() {
-    let expected = "/S=Kille/O=Isode/PRMD=x/ADMD= /C=GB/";
-    for text in [
-        "C=GB; A= ; P=x; O=Isode; S=Kille",
-        "c=gb;prmd=x;o=Isode;s=Kille;",
-        "/C=GB;A= /P=x;O=Isode/S=Kille",
-        "S=Kille/O=Isode/P=x/C=GB",
-    ] {
-        assert!(
-            syntax::equivalent(&or(text), &or(expected)),
-            "{text} reads {}",
-            or(text)
-        );
-    }
-    let quoted = or("/DD.a$=b=c$/d/");
-    assert_eq!(
-        (quoted.domain_defined("a=b"), quoted.to_string().as_str()),
-        (Some("c/d"), "/DD.a$=b=c$/d/")
-    );
-    assert_eq!(
-        or_address::f401(&or("/G=Jo/S=B/OU=u2/OU=u1/O=o/PRMD=p/ADMD=a/C=GB/")),
-        "G=Jo; S=B; OU2=u2; OU1=u1; O=o; P=p; A=a; C=GB"
-    );
-}
-
-#[test]
-fn s4_1_3_faults_say_where() {
-    for (text, offset) in [
-        ("/S=a/XX=b/", 5),
-        ("/S=a/S=b/", 5),
-        ("/S=a/O/", 5),
-        ("/S=a=b/", 4),
-        ("/S=a_b/", 4),
-        ("/S=a$", 4),
-        ("/=a/", 1),
-        ("", 0),
-    ] {
-        assert_eq!(
-            or_address::parse(text).expect_err(text).offset,
-            offset,
-            "{text}"
-        );
-    }
-}
-
-#[test]
-fn s4_1_3_a_country_without_admd_has_the_admd_of_one_space() {
-    assert_eq!(or("/O=x/C=GB/").to_string(), "/O=x/ADMD= /C=GB/");
-}
-
-#[test]
-fn s4_2_the_hierarchies_below_a_pair_are_one() {
-    let world = World::with_pairs(&[UK_AC, ("HNE.EGM", "O$HNE.PRMD$@.ADMD$ECQ.C$TC")]);
-    world.symmetrical(
-        "x.y@R-D.Salford.AC.UK",
-        "/I=x/S=y/OU=R-D/O=Salford/PRMD=UK.AC/ADMD=GOLD 400/C=GB/",
-    );
-    // An omitted level is skipped.
-    world.symmetrical("s@ZI.HNE.EGM", "/S=s/OU=ZI/O=HNE/ADMD=ECQ/C=TC/");
-}
-
-#[test]
-fn s4_2_a_lower_point_overrides() {
-    let world = World::with_pairs(&[
-        UK_AC,
-        ("cs.example.net", r"O$UCL.PRMD$UK\.AC.ADMD$GOLD 400.C$GB"),
-    ]);
-    world.symmetrical(
-        "a@cs.example.net",
-        "/S=a/O=UCL/PRMD=UK.AC/ADMD=GOLD 400/C=GB/",
-    );
-    world.symmetrical("a@Bath.AC.UK", "/S=a/O=Bath/PRMD=UK.AC/ADMD=GOLD 400/C=GB/");
-}
+use crate::world::{UK_AC, WIDGET, World, addr, or};
 
 #[test]
 fn s4_3_1_an_equivalent_domain_takes_what_it_can() {
@@ -565,6 +345,26 @@ fn s4_3_5_an_asymmetrical_table_gives_way_to_the_whole_address() {
 }
 
 #[test]
+fn s4_4_1_an_address_that_comes_back_is_not_converted() {
+    let world = World::with_pairs(&[("ZZ.YY.XX", "O$ZZ.PRMD$@.ADMD$YY.C$XX")]);
+    let unwrap = |text: &str| repeated::or_address(&world.context(), &or(text));
+    assert_eq!(
+        unwrap("/RFC-822=Smith(a)ZZ.YY.XX/O=ZZ/ADMD=YY/C=XX/"),
+        Some(Unwrapped::SameWorld(or("/S=Smith/O=ZZ/ADMD=YY/C=XX/")))
+    );
+    assert_eq!(
+        unwrap("/RFC-822=Smith(a)example.org/O=ZZ/ADMD=YY/C=XX/"),
+        Some(Unwrapped::OtherWorld(addr("Smith@example.org")))
+    );
+    let mailbox = |text: &str| repeated::mailbox(&world.context(), &addr(text));
+    assert_eq!(
+        mailbox("\"/RFC-822=jj(a)example.org/O=Gateway/PRMD=EXAMPLE/ADMD= /C=GB/\"@gw.example.org"),
+        Some(Unwrapped::SameWorld(addr("jj@example.org")))
+    );
+    assert_eq!(mailbox("jj@example.org"), None);
+}
+
+#[test]
 fn s4_4_2_source_routes_are_read() {
     let world = World::with_pairs(&[("Inria.ATLAS.FR", "PRMD$Inria.ADMD$ATLAS.C$FR")]);
     let first = world.mailbox(
@@ -603,49 +403,3 @@ fn app_b_1984_has_neither_teletex_nor_common_names() {
     );
 }
 
-#[test]
-fn app_f_tables_tell_file_and_line() {
-    let mut tables = Tables::default();
-    let text = "# a comment\n\nAC.UK#PRMD$UK\\.AC.ADMD$GOLD 400.C$GB#\nxerox.com#O$Xerox.ADMD$ATT.C$US#\nbad_domain#C$GB#\nx.org#C$GB\nAC.UK#C$GB#\n";
-    let faults = tables
-        .load(TableKind::Table1, "table1", text)
-        .expect_err("faults");
-    let places: Vec<(usize, usize)> = faults
-        .iter()
-        .map(|fault| (fault.line, fault.column))
-        .collect();
-    assert_eq!(places, [(4, 11), (5, 1), (6, 11), (7, 1)]);
-    assert!(faults[0].text.contains("PRMD$@"), "{}", faults[0]);
-    assert!(faults[3].text.contains("table1:3"), "{}", faults[3]);
-    assert_eq!(tables.table1.len(), 1, "good lines count all the same");
-    let both = tables
-        .load(TableKind::Gate1, "gate1", "ac.uk#C$GB#")
-        .expect_err("in both tables");
-    assert!(
-        both[0].to_string().starts_with("gate1:1:1: "),
-        "{}",
-        both[0]
-    );
-}
-
-#[test]
-fn app_f_4_the_longest_match_counts() {
-    let world = World::new(
-        "/C=GB/O=g/",
-        &[(
-            TableKind::Table1,
-            "K.L#ADMD$kl.C$XX#\nJ.K.L#ADMD$jkl.C$XX#\n",
-        )],
-    );
-    let lookup = |domain: &str| {
-        world
-            .tables
-            .table1
-            .lookup(domain)
-            .map(|found| (found.place.to_owned(), found.rest.to_owned()))
-    };
-    assert_eq!(lookup("A.B.C"), None);
-    assert_eq!(lookup("i.j.k.l"), Some(("t:2".into(), "i".into())));
-    assert_eq!(lookup("xk.l"), None);
-    assert_eq!(lookup("k.l"), Some(("t:1".into(), String::new())));
-}
