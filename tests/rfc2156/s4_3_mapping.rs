@@ -402,4 +402,3 @@ fn app_b_1984_has_neither_teletex_nor_common_names() {
         "null is not omitted"
     );
 }
-

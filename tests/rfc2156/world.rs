@@ -25,13 +25,13 @@ impl World {
                 .expect("a table without fault");
         }
         Self {
-            pub gateway: Gateway {
+            gateway: Gateway {
                 name: "gw.example.org".into(),
                 address: address.parse().expect("an address"),
                 ..Gateway::default()
             },
             tables: loaded,
-            pub peer: PeerProfile::default(),
+            peer: PeerProfile::default(),
         }
     }
 
@@ -56,9 +56,9 @@ impl World {
         Context {
             id: "01J00000000000000000000000".into(),
             now: "2026-01-02T03:04:05+01:00[+01:00]".parse().expect("a time"),
-            pub gateway: &self.gateway,
+            gateway: &self.gateway,
             tables: &self.tables,
-            pub peer: &self.peer,
+            peer: &self.peer,
         }
     }
 
@@ -93,4 +93,3 @@ pub fn or(text: &str) -> Attributes {
     text.parse()
         .unwrap_or_else(|error| panic!("{text}: {error}"))
 }
-
