@@ -7,6 +7,7 @@ use crate::octets::Octets;
 pub mod acse;
 pub mod bounds;
 pub mod codec;
+pub mod compose;
 pub mod error;
 pub mod external;
 pub mod ftbp;

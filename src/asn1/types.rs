@@ -10,8 +10,9 @@ use std::str::FromStr;
 
 use bytes::{Bytes, BytesMut};
 
-use super::codec::{Ber, Element, Members, Writer};
+use super::codec::{Ber, Element, Members, Source, Writer};
 use super::error::DecodeError;
+use super::guard::Limits;
 use super::tlv::{self, Tag};
 use super::value::Value;
 
@@ -32,6 +33,17 @@ impl Any {
     /// If it is none.
     pub fn decode<T: Ber>(&self) -> Result<T, DecodeError> {
         super::decode(&self.0)
+    }
+
+    /// The octets of the value, if it is an OCTET STRING or a character string.
+    #[must_use]
+    pub fn string_octets(&self) -> Option<Bytes> {
+        let tag = self.tag();
+        let is_string = tag.class == tlv::Class::Universal
+            && matches!(tag.number, 4 | 7 | 12 | 18..=22 | 25..=28 | 30);
+        let source = Source::new(self.0.clone(), &Limits::DEFAULT).ok()?;
+        let element = source.element().ok().filter(|_| is_string)?;
+        string_octets(&element, "OCTET STRING").ok()
     }
 
     /// The tag of the value.

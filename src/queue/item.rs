@@ -285,6 +285,18 @@ impl IdentifierKind {
         Self::Envid,
         Self::ContentCorrelator,
     ];
+
+    /// The word for it.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MessageId => "message-id",
+            Self::MtsIdentifier => "mts-identifier",
+            Self::IpmIdentifier => "ipm-identifier",
+            Self::Envid => "envid",
+            Self::ContentCorrelator => "content-correlator",
+        }
+    }
 }
 
 /// One recipient of an item, and how far it is.

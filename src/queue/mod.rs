@@ -1,6 +1,6 @@
 //! The durable queue: what came in, for whom, and what became of it.
 //!
-//! [`Store`] is the seam: An [`Item`] is one message as it came,
+//! [`Store`] is the seam, [`sqlite`] the store behind it. An [`Item`] is one message as it came,
 //! octet for octet, with one row per recipient; [`Store::claim`] lends recipients that are due to a
 //! worker, [`Store::finish`] records what became of them and takes the reports this asks for, as
 //! one commit. Bodies stream in through a [`Spool`]. Nothing here knows how a message is converted
@@ -9,6 +9,7 @@
 pub mod config;
 pub mod item;
 pub mod spool;
+pub mod sqlite;
 pub mod store;
 
 pub use config::Config;

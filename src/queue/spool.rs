@@ -1,9 +1,9 @@
 //! A body on its way in: in memory while it is small, a file once it is not.
 //!
-//! A body that outgrows the limit goes to `ID.part`; [`Spool::end`] writes it out, syncs it,
-//! renames it to `ID.body` and syncs the folder, so that the row which is committed after that
-//! never names a file that is not there. What is dropped on the way removes its file; what a crash
-//! leaves behind is removed when the store opens.
+//! A body that outgrows the limit goes to `NAME.part`; [`Spool::end`] writes it out, syncs it,
+//! renames it to `NAME.body` and syncs the folder, so that the row which is committed after that
+//! never names a file that is not there. Names begin with the id and never come again. What is
+//! dropped on the way removes its file; what a crash leaves behind is removed when the store opens.
 
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write as _};
@@ -13,6 +13,7 @@ use std::sync::Arc;
 
 use bytes::{Bytes, BytesMut};
 use tokio::task::spawn_blocking;
+use ulid::Ulid;
 
 use super::item::ItemId;
 
@@ -23,11 +24,6 @@ pub(super) const BODY: &str = "body";
 
 /// Octets of a larger body that are collected before they are written to its file.
 const CHUNK: usize = 256 * 1024;
-
-/// The file of an item's body.
-pub(super) fn body_path(folder: &Path, id: ItemId) -> PathBuf {
-    folder.join(format!("{id}.{BODY}"))
-}
 
 /// Takes the body of an item, in any number of pieces, in bounded memory.
 #[derive(Debug)]
@@ -61,6 +57,11 @@ impl Doomed {
             path,
             spared: false,
         }
+    }
+
+    /// The name within its folder.
+    pub(super) fn name(&self) -> Option<&str> {
+        self.path.file_name()?.to_str()
     }
 }
 
@@ -182,7 +183,7 @@ impl Spool {
             return Err(io::Error::other("the file of this body is gone"));
         };
         name.spared = true;
-        let path = body_path(&self.folder, self.id);
+        let path = name.path.with_extension(BODY);
         Ok(Body {
             form: Form::File(Doomed::new(path)),
             size,
@@ -200,10 +201,10 @@ impl Spool {
         let folder = Arc::clone(&self.folder);
         let part = self.file.get_or_insert_with(|| Part {
             file: None,
-            name: Doomed::new(folder.join(format!("{}.{PART}", self.id))),
+            name: Doomed::new(folder.join(format!("{}-{}.{PART}", self.id, Ulid::generate()))),
         });
         let (file, from) = (part.file.take(), part.name.path.clone());
-        let to = body_path(&folder, self.id);
+        let to = from.with_extension(BODY);
         let work = move || -> io::Result<File> {
             let mut file = match file {
                 Some(file) => file,

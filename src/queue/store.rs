@@ -14,7 +14,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 
-use super::item::{Identifier, Item, ItemId, Recipient, State};
+use super::item::{Identifier, Item, ItemId, State};
 use super::spool::{Body, Spool};
 
 /// What a method of [`Store`] returns.
@@ -49,8 +49,9 @@ pub trait Store: Send + Sync {
     /// The items that pass a filter, oldest first.
     fn list(&self, filter: Filter) -> Pending<'_, Vec<Item>>;
 
-    /// Changes the unfinished recipients a filter finds; returns the items touched. A recipient on
-    /// loan keeps its loan: what its worker reports counts.
+    /// Changes the unfinished recipients a filter finds (of the items found, those that pass its
+    /// route, recipient and state); returns the items touched. A recipient on loan keeps its loan:
+    /// what its worker reports counts.
     fn change(&self, filter: Filter, change: Change, now: Timestamp) -> Pending<'_, Vec<ItemId>>;
 
     /// The items an identifier names, oldest first; finished ones too, until they are forgotten.
@@ -65,9 +66,9 @@ pub trait Store: Send + Sync {
     /// The life of an item, in order.
     fn events(&self, id: ItemId) -> Pending<'_, Vec<Event>>;
 
-    /// The earliest time at which a recipient of one of `routes` (of any, if empty) that is not on
-    /// loan is due.
-    fn next_due(&self, routes: Vec<String>) -> Pending<'_, Option<Timestamp>>;
+    /// When to claim next: the earliest time at which a recipient of one of `routes` (of any, if
+    /// empty) is due, and its loan, if it is on loan at `now`, has run out.
+    fn next_due(&self, routes: Vec<String>, now: Timestamp) -> Pending<'_, Option<Timestamp>>;
 
     /// What waits, by route.
     fn stats(&self) -> Pending<'_, Vec<RouteStats>>;

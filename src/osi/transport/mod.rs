@@ -1,6 +1,8 @@
 //! The transport layer: class 0 over RFC 1006 (X.214 service, X.224 / RFC 905 class 0 protocol).
 
 mod machine;
+#[cfg(test)]
+mod tests;
 pub mod tpdu;
 
 use std::time::Duration;

@@ -1,0 +1,234 @@
+//! The one thread that writes: it collects jobs, commits them together, then answers them.
+//!
+//! Jobs that wait while a commit is being synced share the next one (up to [`GROUP_JOBS`] jobs or
+//! [`GROUP_OCTETS`] of bodies), so that a sync is paid once for many messages. Each job has a
+//! savepoint of its own: one that fails costs only itself.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+use std::sync::mpsc::{Receiver, RecvTimeoutError};
+use std::time::Duration;
+
+use rusqlite::Connection;
+use tokio::sync::{OwnedSemaphorePermit, watch};
+
+use super::lease::Leases;
+use crate::queue::store::StoreError;
+
+/// Jobs committed together at most.
+const GROUP_JOBS: usize = 256;
+/// Octets of bodies committed together, about.
+const GROUP_OCTETS: usize = 8 * 1024 * 1024;
+/// How long nothing must come before the log is folded into the database.
+const IDLE: Duration = Duration::from_millis(500);
+/// Pages given back to the file system in one idle moment.
+const VACUUM: u32 = 2000;
+
+/// What a job may use.
+pub(super) struct Desk {
+    pub(super) db: Connection,
+    pub(super) leases: Leases,
+    /// Where bodies lie.
+    pub(super) folder: Arc<Path>,
+    /// Bodies whose row goes with this commit.
+    pub(super) unlinked: Vec<PathBuf>,
+    /// Told after every commit that may have made something due.
+    pub(super) changed: watch::Sender<u64>,
+}
+
+/// One thing to be done by the writer.
+pub(super) trait Job: Send {
+    /// Octets it adds to a group.
+    fn octets(&self) -> usize {
+        0
+    }
+
+    /// Whether [`Job::write`] has anything to do.
+    fn writes(&self) -> bool {
+        true
+    }
+
+    /// Does it, inside a transaction.
+    fn write(&mut self, desk: &mut Desk) -> Result<(), StoreError>;
+
+    /// The transaction is durable, or failed: brings what is in memory up to it, and answers.
+    fn end(self: Box<Self>, desk: &mut Desk, outcome: Result<(), StoreError>);
+}
+
+/// A job and the room it takes in the line before the writer.
+pub(super) struct Waiting {
+    pub(super) job: Box<dyn Job>,
+    pub(super) _room: OwnedSemaphorePermit,
+}
+
+/// Works until every sender is gone and the line is empty.
+pub(super) fn work(mut desk: Desk, line: &Receiver<Waiting>) {
+    let mut dirty = true;
+    loop {
+        let next = if dirty {
+            line.recv_timeout(IDLE)
+        } else {
+            line.recv().map_err(|_| RecvTimeoutError::Disconnected)
+        };
+        let first = match next {
+            Ok(first) => first,
+            Err(RecvTimeoutError::Disconnected) => break,
+            Err(RecvTimeoutError::Timeout) => {
+                fold(&desk.db);
+                dirty = false;
+                continue;
+            }
+        };
+        let mut octets = first.job.octets();
+        let mut group = vec![first];
+        while group.len() < GROUP_JOBS
+            && octets < GROUP_OCTETS
+            && let Ok(next) = line.try_recv()
+        {
+            octets += next.job.octets();
+            group.push(next);
+        }
+        dirty |= commit(&mut desk, group);
+    }
+    fold(&desk.db);
+}
+
+/// Runs a group as one transaction; says whether it wrote.
+fn commit(desk: &mut Desk, group: Vec<Waiting>) -> bool {
+    let (mut writers, readers): (Vec<_>, Vec<_>) =
+        group.into_iter().partition(|waiting| waiting.job.writes());
+    let mut outcomes = Vec::with_capacity(writers.len());
+    if let Err(error) = transaction(desk, &mut writers, &mut outcomes) {
+        // What was done in it is undone; if even that fails, the next BEGIN fails and says so.
+        if !desk.db.is_autocommit() {
+            let _ = run(desk, "ROLLBACK");
+        }
+        tracing::error!(%error, jobs = writers.len(), "the queue could not commit");
+        desk.unlinked.clear();
+        outcomes = writers.iter().map(|_| Err(error.clone())).collect();
+    }
+    let wrote = !writers.is_empty();
+    for (waiting, outcome) in writers.into_iter().zip(outcomes) {
+        waiting.job.end(desk, outcome);
+    }
+    // After the writers: what is lent now must not be what they have just finished.
+    for waiting in readers {
+        waiting.job.end(desk, Ok(()));
+    }
+    for path in std::mem::take(&mut desk.unlinked) {
+        if let Err(error) = std::fs::remove_file(&path) {
+            tracing::warn!(path = %path.display(), %error, "could not remove a body");
+        }
+    }
+    wrote
+}
+
+/// Runs every job under its savepoint and commits; an error here is of the whole group.
+fn transaction(
+    desk: &mut Desk,
+    writers: &mut [Waiting],
+    outcomes: &mut Vec<Result<(), StoreError>>,
+) -> Result<(), StoreError> {
+    if writers.is_empty() {
+        return Ok(());
+    }
+    run(desk, "BEGIN IMMEDIATE")?;
+    for waiting in writers {
+        run(desk, "SAVEPOINT job")?;
+        let unlinked = desk.unlinked.len();
+        let outcome = waiting.job.write(desk);
+        if outcome.is_err() {
+            desk.unlinked.truncate(unlinked);
+            run(desk, "ROLLBACK TO job")?;
+        }
+        run(desk, "RELEASE job")?;
+        outcomes.push(outcome);
+    }
+    run(desk, "COMMIT")
+}
+
+fn run(desk: &Desk, statement: &str) -> Result<(), StoreError> {
+    desk.db.prepare_cached(statement)?.execute([])?;
+    Ok(())
+}
+
+/// Folds the log into the database and gives freed pages back.
+fn fold(db: &Connection) {
+    let fold = || -> rusqlite::Result<()> {
+        db.execute_batch(&format!("PRAGMA incremental_vacuum({VACUUM})"))?;
+        db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+    };
+    if let Err(error) = fold() {
+        tracing::warn!(%error, "could not fold the log of the queue");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::sync::mpsc;
+
+    use bytes::Bytes;
+    use tokio::sync::{Semaphore, oneshot};
+
+    use super::super::{schema, write::Enqueue};
+    use super::*;
+    use crate::queue::item::{Item, ItemId, Mail, Origin, Priority, Recipient};
+    use crate::queue::spool::Body;
+    use crate::queue::store::NewItem;
+
+    fn item(size: usize) -> NewItem {
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let item = Item {
+            id: ItemId::generate(),
+            arrived: now,
+            expires: now,
+            priority: Priority::default(),
+            size: 0,
+            peer: String::new(),
+            cause: None,
+            identifiers: Vec::new(),
+            origin: Origin::Mail(Mail::default()),
+            recipients: vec![Recipient::new(0, "a@example.org", "hub", "p22", now)],
+        };
+        let body = Body::inline(Bytes::from(vec![0; size]));
+        NewItem {
+            item,
+            body,
+            duplicate: None,
+        }
+    }
+
+    #[test]
+    fn without_room_a_job_fails_and_the_next_smaller_one_is_taken() {
+        let folder = tempfile::tempdir().unwrap();
+        let db = schema::open_writer(&folder.path().join("queue.db")).unwrap();
+        db.pragma_update(None, "max_page_count", 60).unwrap();
+        let (changed, _) = watch::channel(0);
+        let desk = Desk {
+            db,
+            leases: Leases::new(1),
+            folder: folder.path().into(),
+            unlinked: Vec::new(),
+            changed,
+        };
+        let (line, jobs) = mpsc::channel();
+        let room = Arc::new(Semaphore::new(9));
+        let mut answers = Vec::new();
+        for size in [10, 1_000_000, 20] {
+            let (reply, answer) = oneshot::channel();
+            let job = Box::new(Enqueue::new(vec![item(size)], reply));
+            let _room = Arc::clone(&room).try_acquire_owned().unwrap();
+            line.send(Waiting { job, _room }).ok().unwrap();
+            answers.push(answer);
+        }
+        drop(line);
+        work(desk, &jobs);
+        let mut answers = answers
+            .into_iter()
+            .map(|mut answer| answer.try_recv().unwrap());
+        assert!(answers.next().unwrap().is_ok());
+        assert!(matches!(answers.next().unwrap(), Err(StoreError::Full(_))));
+        assert!(answers.next().unwrap().is_ok());
+        assert_eq!(room.available_permits(), 9);
+    }
+}
