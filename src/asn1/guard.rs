@@ -20,8 +20,8 @@ pub struct Limits {
 impl Limits {
     /// The limits of [`super::decode`]: no message seen in the field comes near them.
     pub const DEFAULT: Self = Self {
-        depth: 64,
-        elements: 400_000,
+        depth: 512,
+        elements: 250_000,
         segments: 8_000_000,
         octets: 1 << 31,
     };
@@ -178,4 +178,119 @@ fn misfit(at: usize, error: HeaderError, rest: &[u8]) -> DecodeError {
         (_, Some(first)) => format!("{first:02x}"),
     };
     DecodeError::new(at, error.to_string(), found)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use proptest::prelude::*;
+
+    fn passes(input: &[u8]) -> Result<Outline, DecodeError> {
+        check(input, &Limits::DEFAULT)
+    }
+
+    fn refused(input: &[u8]) -> (usize, String) {
+        let error = passes(input).expect_err("refused");
+        (error.offset, error.expected.into_owned())
+    }
+
+    #[test]
+    fn x690_8_1_3_6_indefinite_lengths_end_where_their_end_of_contents_is() {
+        // SEQUENCE { SEQUENCE { INTEGER 1 } OCTET STRING '0000'H }, then an INTEGER: by hand.
+        let input = [
+            0x30, 0x80, 0x30, 0x80, 2, 1, 1, 0, 0, 4, 2, 0, 0, 0, 0, 2, 1, 2,
+        ];
+        let outline = passes(&input).expect("well formed");
+        assert_eq!(outline.length, 15);
+        assert_eq!(outline.end_of(2), Some(13));
+        assert_eq!(outline.end_of(4), Some(7));
+        assert_eq!(outline.end_of(11), None);
+    }
+
+    #[test]
+    fn lengths_that_pass_their_bounds_are_refused_where_they_stand() {
+        assert_eq!(refused(&[]).0, 0);
+        assert_eq!(
+            refused(&[0x30, 5, 2, 1, 1]),
+            (0, "5 octets of SEQUENCE".into())
+        );
+        assert_eq!(
+            refused(&[0x30, 3, 2, 5, 1, 0, 0, 0, 0]),
+            (2, "5 octets of INTEGER".into()),
+            "a member may not leave its SEQUENCE although the octets are there"
+        );
+        assert_eq!(refused(&[0x30, 0x80, 2, 1, 1]).0, 5, "no end-of-contents");
+        assert_eq!(refused(&[0x30, 2, 0, 0]), (2, "a value".into()));
+        assert_eq!(refused(&[0, 0]), (0, "a value".into()));
+        assert_eq!(refused(&[0x30, 0x84, 0xff, 0xff, 0xff, 0xff]).0, 0);
+        assert_eq!(
+            refused(&[0x30, 0x88, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff, 0xff]).0,
+            0,
+            "no sum may overflow"
+        );
+        assert_eq!(
+            refused(&[0x30, 3, 0x30, 0x80, 0]).0,
+            4,
+            "end-of-contents cut in two"
+        );
+    }
+
+    #[test]
+    fn a_million_levels_cost_nothing() {
+        let mut bomb = [0x30, 0x80].repeat(1_000_000);
+        let (offset, expected) = refused(&bomb);
+        assert_eq!(offset, 2 * Limits::DEFAULT.depth);
+        assert!(expected.contains("within one another"), "{expected}");
+        bomb.truncate(2 * Limits::DEFAULT.depth);
+        bomb.extend([0, 0].repeat(Limits::DEFAULT.depth));
+        assert!(passes(&bomb).is_ok(), "at the limit");
+    }
+
+    #[test]
+    fn elements_and_segments_are_counted_apart() {
+        let limits = Limits {
+            elements: 4,
+            segments: 3,
+            ..Limits::DEFAULT
+        };
+        let elements = [0x30, 6, 5, 0, 5, 0, 5, 0];
+        assert!(check(&elements, &limits).is_ok());
+        let too_many = [0x30, 8, 5, 0, 5, 0, 5, 0, 5, 0];
+        assert_eq!(check(&too_many, &limits).expect_err("five").offset, 8);
+        let segments = [0x24, 6, 4, 0, 4, 0, 4, 0];
+        assert!(check(&segments, &limits).is_ok());
+        let too_many = [0x24, 8, 4, 0, 4, 0, 4, 0, 4, 0];
+        assert_eq!(check(&too_many, &limits).expect_err("four").offset, 8);
+        let small = Limits {
+            octets: 3,
+            ..limits
+        };
+        assert_eq!(check(&segments, &small).expect_err("eight").offset, 3);
+    }
+
+    proptest! {
+        #[test]
+        fn any_octets_are_passed_or_refused(input in proptest::collection::vec(any::<u8>(), 0..200)) {
+            match passes(&input) {
+                Ok(outline) => prop_assert!(outline.length <= input.len()),
+                Err(error) => prop_assert!(error.offset <= input.len()),
+            }
+        }
+
+        #[test]
+        fn nested_values_are_passed(forms in proptest::collection::vec(any::<bool>(), 0..100)) {
+            let mut input = vec![5, 0];
+            for indefinite in forms {
+                let mut outer = if indefinite {
+                    tlv::open_header(Tag::SEQUENCE)
+                } else {
+                    tlv::header(Tag::SEQUENCE, true, input.len() as u64)
+                };
+                outer.append(&mut input);
+                outer.extend(if indefinite { &[0, 0][..] } else { &[] });
+                input = outer;
+            }
+            prop_assert_eq!(passes(&input).map(|outline| outline.length), Ok(input.len()));
+        }
+    }
 }

@@ -20,6 +20,7 @@ pub mod oids;
 pub mod presentation;
 pub mod rfc2156;
 pub mod rtse;
+pub mod strings;
 pub mod tlv;
 pub mod types;
 pub mod value;
