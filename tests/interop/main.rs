@@ -1,0 +1,45 @@
+//! mixgate and real peers, each started and stopped by the test that needs it.
+//!
+//! Where a peer is not installed its tests are listed as ignored, the reason in their kind; with
+//! `MIXGATE_REQUIRE_PEERS=1` they fail.
+
+mod keeper;
+mod postfix;
+mod smtp;
+
+use libtest_mimic::{Arguments, Failed, Trial};
+
+fn main() {
+    let arguments = Arguments::from_args();
+    libtest_mimic::run(&arguments, smtp::trials()).exit();
+}
+
+/// A test that needs the named programs.
+pub fn trial(
+    name: &str,
+    programs: &[&str],
+    test: impl FnOnce() -> Result<(), Failed> + Send + 'static,
+) -> Trial {
+    let absent: Vec<String> = programs
+        .iter()
+        .filter_map(|program| absence(program))
+        .collect();
+    if absent.is_empty() {
+        return Trial::test(name, test);
+    }
+    let reason = absent.join(", ");
+    let required = std::env::var_os("MIXGATE_REQUIRE_PEERS").is_some_and(|value| value == "1");
+    let failure = reason.clone();
+    Trial::test(name, move || Err(failure.into()))
+        .with_kind(reason)
+        .with_ignored_flag(!required)
+}
+
+/// Why `program` cannot be used, if so.
+fn absence(program: &str) -> Option<String> {
+    if postfix::find(program).is_none() {
+        return Some(format!("no {program}"));
+    }
+    let needs_root = matches!(program, "postfix" | "smtp-sink");
+    (needs_root && !postfix::am_root()).then(|| format!("{program} needs root"))
+}
