@@ -1,0 +1,19 @@
+//! The layers of `osi` and `x400` against captured conversations of real systems (`MIXGATE_CORPUS`).
+//!
+//! `capture` reads a capture into conversations, `corpus` says where captures lie and makes trials
+//! that are ignored without them; every other module holds the trials of some layers.
+
+mod capture;
+mod corpus;
+mod replay;
+mod transport_session;
+
+use libtest_mimic::Arguments;
+
+fn main() {
+    let arguments = Arguments::from_args();
+    let corpus = corpus::Corpus::find();
+    let mut trials = transport_session::trials(&corpus);
+    trials.extend(replay::trials(&corpus));
+    libtest_mimic::run(&arguments, trials).exit();
+}
