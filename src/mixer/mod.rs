@@ -19,6 +19,7 @@
 //! | 4.4 | address/repeated.rs |
 //! | 4.5 | address/directory_name.rs |
 //! | 4.6.1, 4.6.2 | address/envelope.rs |
+//! | 4.7.1, 4.7.2 | address/descriptor.rs |
 //! | 4.6.3, 4.7.3 | address/identifier.rs |
 //! | 5.1.2 | to_x400/fields.rs |
 //! | 5.1.6 | to_x400/trace.rs |

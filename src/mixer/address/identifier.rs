@@ -4,8 +4,9 @@
 //! table is consulted, so that all gateways give one message one identifier.
 
 use super::attributes::Attributes;
-use super::{Mapped, Role, or_address, syntax, to_x400};
-use crate::asn1::mts::MTSIdentifier;
+use super::{Mapped, Role, or_address, syntax, to_x400, wire};
+use crate::asn1::ipms::IPMIdentifier;
+use crate::asn1::mts::{MTSIdentifier, ORName};
 use crate::mixer::basic::printable;
 use crate::mixer::context::Context;
 use crate::mixer::domain;
@@ -67,6 +68,30 @@ pub struct IpmIdentifier {
     pub user: Option<Attributes>,
     /// user-relative-identifier: octets of a PrintableString.
     pub relative: Vec<u8>,
+}
+
+impl From<&IPMIdentifier> for IpmIdentifier {
+    fn from(identifier: &IPMIdentifier) -> Self {
+        let user = identifier
+            .user
+            .as_ref()
+            .map(|user| wire::attributes(&user.address()).0);
+        Self {
+            user: user.filter(|user| !user.is_empty()),
+            relative: identifier.user_relative_identifier.as_bytes().to_vec(),
+        }
+    }
+}
+
+impl From<&IpmIdentifier> for IPMIdentifier {
+    fn from(identifier: &IpmIdentifier) -> Self {
+        let user = identifier.user.as_ref();
+        Self {
+            user: user.map(|user| ORName::from(wire::or_address(user))),
+            user_relative_identifier: identifier.relative.clone().into(),
+            ..Self::default()
+        }
+    }
 }
 
 /// The IPM identifier of a Message-ID (section 4.7.3.3).

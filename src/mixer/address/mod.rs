@@ -3,6 +3,7 @@
 //! The files stand in the order of RFC 2156 chapter 4; the index is in [`super`].
 
 pub mod attributes;
+pub mod descriptor;
 pub mod directory_name;
 pub mod envelope;
 pub mod explain;
