@@ -1,8 +1,13 @@
 //! The `[queue]` table of the configuration: where messages wait, and for how long.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
+
+use super::schedule::Schedule;
+use super::sqlite::{INLINE_LIMIT, SqliteStore};
+use super::store::{Store, StoreError};
 
 /// The `[queue]` table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -12,6 +17,10 @@ pub struct Config {
     pub store: StoreUrl,
     /// Days that a finished item is remembered for `trace`, reports and duplicates.
     pub remember_days: u32,
+    /// Bodies up to so many octets are kept in the database, larger ones as files in `spool`.
+    pub inline_limit: usize,
+    /// When to try again and when to give up.
+    pub schedule: Schedule,
 }
 
 impl Default for Config {
@@ -19,7 +28,20 @@ impl Default for Config {
         Self {
             store: StoreUrl::Sqlite("/var/lib/mixgate/queue.db".into()),
             remember_days: 10,
+            inline_limit: INLINE_LIMIT,
+            schedule: Schedule::default(),
         }
+    }
+}
+
+impl Config {
+    /// Opens the store, blocking while it does.
+    ///
+    /// # Errors
+    /// As [`SqliteStore::open`].
+    pub fn open(&self) -> Result<Arc<dyn Store>, StoreError> {
+        let StoreUrl::Sqlite(path) = &self.store;
+        Ok(Arc::new(SqliteStore::open(path, self.inline_limit)?))
     }
 }
 

@@ -27,6 +27,12 @@ impl ItemId {
     pub fn generate() -> Self {
         Self(Ulid::generate())
     }
+
+    /// Some of its random bits.
+    pub(super) fn seed(self) -> u32 {
+        let [.., a, b, c, d] = self.0.to_bytes();
+        u32::from_be_bytes([a, b, c, d])
+    }
 }
 
 impl fmt::Display for ItemId {
@@ -124,8 +130,10 @@ pub struct Item {
     #[serde(default = "ItemId::generate")]
     pub id: ItemId,
     /// When it came, to the millisecond.
+    #[serde(default)]
     pub arrived: Timestamp,
     /// When its recipients expire.
+    #[serde(default)]
     pub expires: Timestamp,
     /// Its precedence in the queue.
     #[serde(default)]

@@ -6,8 +6,11 @@
 //! one commit. Bodies stream in through a [`Spool`]. Nothing here knows how a message is converted
 //! or sent.
 
+pub mod commands;
 pub mod config;
+pub mod form;
 pub mod item;
+pub mod schedule;
 pub mod spool;
 pub mod sqlite;
 pub mod store;

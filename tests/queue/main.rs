@@ -8,6 +8,7 @@
     missing_docs
 )]
 
+mod commands;
 mod conformance;
 mod life;
 mod loans;

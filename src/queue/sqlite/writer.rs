@@ -97,28 +97,40 @@ pub(super) fn work(mut desk: Desk, line: &Receiver<Waiting>) {
 fn commit(desk: &mut Desk, group: Vec<Waiting>) -> bool {
     let (mut writers, readers): (Vec<_>, Vec<_>) =
         group.into_iter().partition(|waiting| waiting.job.writes());
-    let mut outcomes = Vec::with_capacity(writers.len());
-    if let Err(error) = transaction(desk, &mut writers, &mut outcomes) {
-        // What was done in it is undone; if even that fails, the next BEGIN fails and says so.
-        if !desk.db.is_autocommit() {
-            let _ = run(desk, "ROLLBACK");
-        }
-        tracing::error!(%error, jobs = writers.len(), "the queue could not commit");
-        desk.unlinked.clear();
-        outcomes = writers.iter().map(|_| Err(error.clone())).collect();
-    }
     let wrote = !writers.is_empty();
-    for (waiting, outcome) in writers.into_iter().zip(outcomes) {
-        waiting.job.end(desk, outcome);
+    match transaction(desk, &mut writers) {
+        Ok(outcomes) => {
+            for (waiting, outcome) in writers.into_iter().zip(outcomes) {
+                waiting.job.end(desk, outcome);
+            }
+            for path in std::mem::take(&mut desk.unlinked) {
+                if let Err(error) = std::fs::remove_file(&path) {
+                    tracing::warn!(path = %path.display(), %error, "could not remove a body");
+                }
+            }
+        }
+        Err(error) => {
+            desk.unlinked.clear();
+            // What was done in it is undone; if even that fails, the next BEGIN says so.
+            if !desk.db.is_autocommit() {
+                let _ = run(desk, "ROLLBACK");
+            }
+            if writers.len() == 1 {
+                tracing::error!(%error, "the queue could not commit");
+                for waiting in writers {
+                    waiting.job.end(desk, Err(error.clone()));
+                }
+            } else {
+                // One job may have spoiled it for all (no room for its body): each for itself.
+                for waiting in writers {
+                    commit(desk, vec![waiting]);
+                }
+            }
+        }
     }
     // After the writers: what is lent now must not be what they have just finished.
     for waiting in readers {
         waiting.job.end(desk, Ok(()));
-    }
-    for path in std::mem::take(&mut desk.unlinked) {
-        if let Err(error) = std::fs::remove_file(&path) {
-            tracing::warn!(path = %path.display(), %error, "could not remove a body");
-        }
     }
     wrote
 }
@@ -127,24 +139,28 @@ fn commit(desk: &mut Desk, group: Vec<Waiting>) -> bool {
 fn transaction(
     desk: &mut Desk,
     writers: &mut [Waiting],
-    outcomes: &mut Vec<Result<(), StoreError>>,
-) -> Result<(), StoreError> {
+) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    let mut outcomes = Vec::with_capacity(writers.len());
     if writers.is_empty() {
-        return Ok(());
+        return Ok(outcomes);
     }
     run(desk, "BEGIN IMMEDIATE")?;
     for waiting in writers {
         run(desk, "SAVEPOINT job")?;
         let unlinked = desk.unlinked.len();
         let outcome = waiting.job.write(desk);
-        if outcome.is_err() {
+        if let Err(error) = &outcome {
             desk.unlinked.truncate(unlinked);
-            run(desk, "ROLLBACK TO job")?;
+            // Some errors end the whole transaction, and the savepoint with it.
+            if run(desk, "ROLLBACK TO job").is_err() {
+                return Err(error.clone());
+            }
         }
         run(desk, "RELEASE job")?;
         outcomes.push(outcome);
     }
-    run(desk, "COMMIT")
+    run(desk, "COMMIT")?;
+    Ok(outcomes)
 }
 
 fn run(desk: &Desk, statement: &str) -> Result<(), StoreError> {
