@@ -15,8 +15,10 @@ const LEVELS: usize = 64;
 /// A type that octets may be read as.
 #[derive(Clone, Copy)]
 struct Reader {
-    /// Its name.
+    /// Its name in Rust.
     name: &'static str,
+    /// The name of the type it is, which may be another for a type that is only a name.
+    of: &'static str,
     /// Shows octets as a value of the type; `None` if they are none.
     read: fn(&Bytes) -> Option<Value>,
 }
@@ -37,6 +39,7 @@ macro_rules! reader {
     ($module:ident :: $name:ident) => {
         Reader {
             name: stringify!($name),
+            of: <$module::$name as Ber>::NAME,
             read: read::<$module::$name>,
         }
     };
@@ -308,7 +311,9 @@ fn open(value: &mut Value, readers: &[Reader]) {
         Value::Any(octets) | Value::Octets(octets) => {
             let explained = readers.iter().find_map(|reader| {
                 let inner = (reader.read)(octets)?;
-                Some(Value::Explained(reader.name, Box::new(inner)))
+                let hyphenated = reader.of.contains('-');
+                let name = if hyphenated { reader.of } else { reader.name };
+                Some(Value::Explained(name, Box::new(inner)))
             });
             if let Some(explained) = explained {
                 *value = explained;

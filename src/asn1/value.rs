@@ -223,7 +223,11 @@ pub(super) fn sha256(octets: &[u8]) -> String {
 
 /// Octets as JSON.
 fn octets_json(octets: &Bytes) -> serde_json::Value {
+    let readable = |octet: &u8| matches!(octet, b' '..=b'~' | b'\t' | b'\r' | b'\n');
     match octets.get(..OCTETS_SHOWN) {
+        None if !octets.is_empty() && octets.iter().all(readable) => json!({
+            "length": octets.len(), "hex": hex(octets), "text": String::from_utf8_lossy(octets),
+        }),
         None => json!({ "length": octets.len(), "hex": hex(octets) }),
         Some(shown) => json!({
             "length": octets.len(), "hex": hex(shown), "cut": true, "sha256": sha256(octets),
@@ -235,10 +239,20 @@ fn octets_json(octets: &Bytes) -> serde_json::Value {
 fn write_octets(octets: &Bytes, to: &mut String) {
     let shown = octets.get(..OCTETS_SHOWN).unwrap_or(octets);
     let _ = write!(to, "'{}'H", hex(shown));
+    let graphic = |octet: &u8| matches!(octet, b' '..=b'~' | b'\r' | b'\n');
+    if shown.len() > 3 && shown.iter().all(graphic) {
+        write_comment(shown, to);
+    }
     if shown.len() < octets.len() {
         let (length, sum) = (octets.len(), sha256(octets));
         let _ = write!(to, " -- cut: {length} octets, SHA-256 {sum} --");
     }
+}
+
+/// Octets escaped in a comment, which they cannot end.
+fn write_comment(octets: &[u8], to: &mut String) {
+    let escaped = octets.escape_ascii().to_string().replace("--", "-\\x2d");
+    let _ = write!(to, " -- \"{escaped}\" --");
 }
 
 /// The characters of a string of this type, unless its octets are not such characters.
@@ -289,9 +303,8 @@ fn write_text(kind: &str, octets: &Bytes, to: &mut String) {
             let _ = write!(to, "\"{}\"", text.replace('\r', "").replace('"', "\"\""));
         }
         None => {
-            // `--` and `*/` would end the comment.
-            let escaped = shown.escape_ascii().to_string().replace("--", "-\\x2d");
-            let _ = write!(to, "'{}'H -- \"{escaped}\" --", hex(shown));
+            let _ = write!(to, "'{}'H", hex(shown));
+            write_comment(shown, to);
         }
     }
     if shown.len() < octets.len() {
