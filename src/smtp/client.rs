@@ -4,6 +4,7 @@
 //! through lettre's connection, the content through a second handle to its stream.
 
 mod connection;
+mod offers;
 mod stuffing;
 mod tap;
 
@@ -19,6 +20,7 @@ use crate::octets::Octets;
 use crate::rfc822::{Envelope, Status};
 
 use self::connection::{Connection, Fault};
+pub use self::offers::Capabilities;
 use super::config::{Config, Destination, Timeouts};
 use super::reply::Reply;
 
@@ -91,50 +93,6 @@ impl From<Fault> for Outcome {
         } else {
             Self::Later(answer)
         }
-    }
-}
-
-/// What a peer offered in its reply to EHLO.
-#[derive(Debug, Clone, Default, PartialEq, Eq)]
-pub struct Capabilities {
-    /// `PIPELINING` (RFC 2920).
-    pub pipelining: bool,
-    /// `8BITMIME` (RFC 6152).
-    pub eight_bit_mime: bool,
-    /// `DSN` (RFC 3461).
-    pub dsn: bool,
-    /// `ENHANCEDSTATUSCODES` (RFC 2034).
-    pub enhanced_status_codes: bool,
-    /// `SMTPUTF8` (RFC 6531).
-    pub smtputf8: bool,
-    /// `SIZE` (RFC 1870): offered, and the largest message if one was named; 0 names none.
-    pub size: Option<Option<u64>>,
-}
-
-impl Capabilities {
-    /// Reads the keywords after the first line of a reply to EHLO, in any case.
-    #[must_use]
-    pub fn read(reply: &Reply) -> Self {
-        let mut offers = Self::default();
-        for line in reply.lines().iter().skip(1) {
-            // "SIZE=1000" is how some servers of old write it.
-            let mut words = line.split([' ', '=']);
-            match words
-                .next()
-                .unwrap_or_default()
-                .to_ascii_uppercase()
-                .as_str()
-            {
-                "PIPELINING" => offers.pipelining = true,
-                "8BITMIME" => offers.eight_bit_mime = true,
-                "DSN" => offers.dsn = true,
-                "ENHANCEDSTATUSCODES" => offers.enhanced_status_codes = true,
-                "SMTPUTF8" => offers.smtputf8 = true,
-                "SIZE" => offers.size = Some(words.next().and_then(|size| size.parse().ok())),
-                _ => {}
-            }
-        }
-        offers
     }
 }
 

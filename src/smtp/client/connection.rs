@@ -16,8 +16,8 @@ use tokio::net::TcpStream;
 use tokio::time::timeout;
 
 use crate::octets::Octets;
-use crate::rfc822::envelope::{BodyType, MAX_ENVID, MAX_ORCPT, Ret, xtext};
-use crate::rfc822::{Envelope, Recipient, Status};
+use crate::rfc822::envelope::BodyType;
+use crate::rfc822::{Envelope, Status};
 
 use super::stuffing::Stuffing;
 use super::tap::Tap;
@@ -181,7 +181,7 @@ impl Connection {
             accepted: Vec::new(),
             outcomes: vec![None; envelope.recipients.len()],
         };
-        let mut steps = vec![(Step::Mail, mail(envelope, content, &self.capabilities))];
+        let mut steps = vec![(Step::Mail, self.capabilities.mail(envelope, content.len()))];
         if let Some(outcome) = self.unsayable(envelope, content) {
             progress.settle(&outcome);
         }
@@ -191,7 +191,7 @@ impl Connection {
                 progress.decide(at, Outcome::Never(self.answer(Status(5, 6, 7), text)));
             }
             if matches!(progress.outcomes.get(at), Some(None)) {
-                steps.push((Step::Rcpt(at), rcpt(recipient, &self.capabilities)));
+                steps.push((Step::Rcpt(at), self.capabilities.rcpt(recipient)));
             }
         }
         if steps.len() > 1 {
@@ -492,59 +492,6 @@ impl Progress {
     }
 }
 
-/// `MAIL FROM` with the parameters the peer offers.
-fn mail(envelope: &Envelope, content: &Octets, offers: &Capabilities) -> String {
-    let from = envelope
-        .reverse_path
-        .as_ref()
-        .map(ToString::to_string)
-        .unwrap_or_default();
-    let mut command = format!("MAIL FROM:<{from}>");
-    if offers.size.is_some() {
-        command.push_str(&format!(" SIZE={}", content.len()));
-    }
-    if offers.eight_bit_mime && envelope.body == BodyType::EightBitMime {
-        command.push_str(" BODY=8BITMIME");
-    }
-    let to = || {
-        envelope
-            .recipients
-            .iter()
-            .map(|recipient| &recipient.forward_path)
-    };
-    let wide = !from.is_ascii() || to().any(|to| !to.is_ascii());
-    if offers.smtputf8 && (wide || envelope.smtputf8) {
-        command.push_str(" SMTPUTF8");
-    }
-    if offers.dsn {
-        match envelope.ret {
-            Some(Ret::Full) => command.push_str(" RET=FULL"),
-            Some(Ret::Hdrs) => command.push_str(" RET=HDRS"),
-            None => {}
-        }
-        let envid = envelope.envid.as_deref().map(xtext);
-        if let Some(envid) = envid.filter(|envid| (1..=MAX_ENVID).contains(&envid.len())) {
-            command.push_str(&format!(" ENVID={envid}"));
-        }
-    }
-    command + "\r\n"
-}
-
-/// `RCPT TO` with the parameters the peer offers.
-fn rcpt(recipient: &Recipient, offers: &Capabilities) -> String {
-    let mut command = format!("RCPT TO:<{}>", recipient.forward_path);
-    if offers.dsn {
-        if let Some(notify) = recipient.notify {
-            command.push_str(&format!(" NOTIFY={notify}"));
-        }
-        let orcpt = recipient.orcpt.as_ref().map(ToString::to_string);
-        if let Some(orcpt) = orcpt.filter(|orcpt| orcpt.len() <= MAX_ORCPT) {
-            command.push_str(&format!(" ORCPT={orcpt}"));
-        }
-    }
-    command + "\r\n"
-}
-
 /// Connects to the first address of `to` that answers.
 async fn connect(to: &Destination, timeouts: &Timeouts) -> Result<(TcpStream, SocketAddr), Fault> {
     let fault = |status, text: String| Fault {
@@ -579,9 +526,13 @@ async fn within<T>(seconds: u64, action: impl Future<Output = io::Result<T>>) ->
     done.unwrap_or_else(|_| Err(io::ErrorKind::TimedOut.into()))
 }
 
-/// What lies behind an error of lettre: the text of a reply, or of the system.
+/// What lies behind an error of lettre: the text of a reply, or of the system; in one short line,
+/// for it may quote the peer.
 fn reason(error: &LettreError) -> String {
-    error
-        .source()
-        .map_or_else(|| error.to_string(), ToString::to_string)
+    let text = match error.source() {
+        Some(source) => source.to_string(),
+        None => error.to_string(),
+    };
+    let line = text.chars().take(1000);
+    line.map(|c| if c.is_control() { '?' } else { c }).collect()
 }

@@ -378,6 +378,10 @@ async fn s4_2_5_the_reply_to_the_content_decides() {
         let script = format!("{OPENING}{mail}S: 250 ok\nS: 250 ok\nS: 354 go\n{TEXT}S: {reply}\n");
         let outcomes = sent(&script, &envelope(&["c@d"]), &content()).await;
         assert_eq!(brief(&outcomes), [expected], "{reply}");
+        assert!(
+            !outcomes[0].answer().text.contains(char::is_control),
+            "{outcomes:?}"
+        );
     }
     let script = format!("{OPENING}{mail}S: 250 ok\nS: 250 ok\nS: 451 no\nC: RSET\nS: 250 ok\n");
     assert_eq!(
