@@ -141,7 +141,7 @@ fn s4_2_a_lower_point_overrides() {
 #[test]
 fn app_f_tables_tell_file_and_line() {
     let mut tables = Tables::default();
-    let text = "# a comment\n\nAC.UK#PRMD$UK\\.AC.ADMD$GOLD 400.C$GB#\nxerox.com#O$Xerox.ADMD$ATT.C$US#\nbad_domain#C$GB#\nx.org#C$GB\nAC.UK#C$GB#\n";
+    let text = "# a comment\n\nAC.UK#PRMD$UK\\.AC.ADMD$GOLD 400.C$GB#\nxerox.com#O$Xerox.ADMD$ATT.C$US#\nbad_domain#C$GB#\nx.org#C$GB\nAC.UK#C$GB#\ny.org#PRMD$seventeen letters.ADMD$h.C$US#\n";
     let faults = tables
         .load(TableKind::Table1, "table1", text)
         .expect_err("faults");
@@ -149,7 +149,7 @@ fn app_f_tables_tell_file_and_line() {
         .iter()
         .map(|fault| (fault.line, fault.column))
         .collect();
-    assert_eq!(places, [(4, 11), (5, 1), (6, 11), (7, 1)]);
+    assert_eq!(places, [(4, 11), (5, 1), (6, 11), (7, 1), (8, 7)]);
     assert!(faults[0].text.contains("PRMD$@"), "{}", faults[0]);
     assert!(faults[3].text.contains("table1:3"), "{}", faults[3]);
     assert_eq!(tables.table1.len(), 1, "good lines count all the same");
@@ -183,4 +183,29 @@ fn app_f_4_the_longest_match_counts() {
     assert_eq!(lookup("i.j.k.l"), Some(("t:2".into(), "i".into())));
     assert_eq!(lookup("xk.l"), None);
     assert_eq!(lookup("k.l"), Some(("t:1".into(), String::new())));
+}
+
+#[test]
+fn app_f_the_starter_tables_load_and_so_do_their_examples() {
+    let files = [
+        (TableKind::Table1, include_str!("../../mappings/table1")),
+        (TableKind::Table2, include_str!("../../mappings/table2")),
+        (TableKind::Gate1, include_str!("../../mappings/gate1")),
+        (TableKind::Gate2, include_str!("../../mappings/gate2")),
+    ];
+    let mut tables = Tables::default();
+    for (kind, text) in files {
+        assert_eq!(tables.load(kind, "starter", text), Ok(()));
+        assert_eq!(tables.table1.len() + tables.gate1.len(), 0, "all commented");
+    }
+    for (kind, text) in files {
+        let examples = text
+            .lines()
+            .filter_map(|line| line.strip_prefix('#'))
+            .filter(|line| !line.starts_with(' '));
+        let examples: Vec<&str> = examples.filter(|line| line.ends_with('#')).collect();
+        assert!(!examples.is_empty());
+        assert_eq!(tables.load(kind, "starter", &examples.join("\n")), Ok(()));
+    }
+    assert_eq!((tables.table1.len(), tables.table2.len()), (2, 2));
 }

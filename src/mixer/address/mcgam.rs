@@ -7,6 +7,7 @@ use std::collections::HashMap;
 
 use super::attributes::Attributes;
 use super::prefix::{Level, Prefix, lookup_key};
+use super::syntax;
 
 /// The four tables a gateway maps by (RFC 2156 appendix F.1).
 #[derive(Debug, Clone, Default)]
@@ -302,6 +303,12 @@ fn add_domain(
 ) -> Result<(), (usize, usize, String)> {
     let key = read_domain(line.key, line.number, 1)?.to_ascii_lowercase();
     let target = read_prefix(line.target, line.number, line.target_column, hierarchy_only)?;
+    // What stands here is put into addresses, so that it must be fit for one.
+    let attributes = target.attributes();
+    let fault = attributes.iter().find_map(syntax::fault);
+    if let Some(fault) = fault.or_else(|| syntax::out_of_bounds(&attributes)) {
+        return Err((line.number, line.target_column, fault));
+    }
     refuse_second(table.0.get(&key), other.0.get(&key), &target, line.number)?;
     let place = format!("{file}:{}", line.number);
     table.0.entry(key).or_insert(Entry { target, place });

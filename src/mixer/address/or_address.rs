@@ -68,15 +68,14 @@ pub fn parse(text: &str) -> Result<Attributes, SyntaxError> {
 /// As [`parse`].
 pub fn parse_input(text: &str) -> Result<Attributes, SyntaxError> {
     let start = text.trim_start();
-    let prefix = start.get(..5).filter(|prefix| {
-        prefix.eq_ignore_ascii_case("X400:") || prefix.eq_ignore_ascii_case("x400;")
+    let prefixes = ["X400:", "x400;", "X.400:"];
+    let prefix = prefixes.into_iter().find(|prefix| {
+        let head = start.get(..prefix.len());
+        head.is_some_and(|head| head.eq_ignore_ascii_case(prefix))
     });
-    let bare = start
-        .get(prefix.map_or(0, str::len)..)
-        .unwrap_or(start)
-        .trim_start();
+    let bare = start.get(prefix.map_or(0, str::len)..).unwrap_or(start);
+    let bare = bare.trim();
     let bare = bare
-        .trim_end()
         .strip_prefix('"')
         .and_then(|inside| inside.strip_suffix('"'))
         .unwrap_or(bare);
@@ -145,10 +144,14 @@ struct Pair {
 }
 
 impl Pair {
-    /// Whether the value is that of an RFC-822 attribute.
+    /// Whether the value is that of an RFC-822 attribute, or of its kin in other gateways.
     fn is_rfc822(&self) -> bool {
-        let dd_type = self.keyword.rsplit(['.', ':']).next();
-        self.in_value && dd_type.is_some_and(|word| word.eq_ignore_ascii_case("RFC-822"))
+        let dd_type = self.keyword.rsplit(['.', ':']).next().unwrap_or_default();
+        let types = ["RFC-822", "RFC822", "SMTP"];
+        self.in_value
+            && types
+                .iter()
+                .any(|of_type| of_type.eq_ignore_ascii_case(dd_type))
     }
 
     fn push(&mut self, offset: usize, c: char) {
@@ -337,7 +340,7 @@ impl fmt::Display for Attributes {
             f.write_str("/")?;
             if attribute.key != Key::Dd {
                 f.write_str(attribute.key.row().name)?;
-            } else if attribute.dd_type.eq_ignore_ascii_case("RFC-822") {
+            } else if attribute.dd_type == "RFC-822" {
                 quoted(f, &attribute.dd_type)?;
             } else {
                 f.write_str("DD.")?;

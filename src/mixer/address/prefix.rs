@@ -101,17 +101,6 @@ impl Prefix {
             if level.value.is_none() && matches!(level.key, Key::C | Key::Ou) {
                 return Some(format!("{} cannot be omitted", level.key.row().name));
             }
-            let (bound, _) = level.key.row().bound;
-            if level
-                .value
-                .as_ref()
-                .is_some_and(|value| value.len() > bound)
-            {
-                return Some(format!(
-                    "the value of {} is longer than {bound} characters",
-                    level.key.row().name
-                ));
-            }
         }
         (self.0.len() > DEEPEST).then(|| "more than four organizational units".to_owned())
     }
@@ -251,7 +240,6 @@ mod tests {
         let fault = |text: &str| text.parse::<Prefix>().unwrap().fault();
         assert!(fault("O$Xerox.ADMD$ATT.C$US").unwrap().contains("PRMD$@"));
         assert!(fault("OU$a.OU$b.OU$c.OU$d.OU$e.O$f.PRMD$g.ADMD$h.C$US").is_some());
-        assert!(fault("PRMD$seventeen letters.ADMD$h.C$US").is_some());
         assert_eq!(fault("OU$a.O$f.PRMD$g.ADMD$ .C$US"), None);
     }
 
