@@ -61,6 +61,12 @@ impl EncodedTypes {
             .contains(&equivalence::identifier(equivalence::EIT_MIXER))
     }
 
+    /// Whether there are types besides `eit-mixer` that only systems of 1988 know.
+    #[must_use]
+    pub fn has_extended_parts(&self) -> bool {
+        self.extended.len() > usize::from(self.is_mixer())
+    }
+
     /// The element of an envelope.
     #[must_use]
     pub fn element(&self) -> EncodedInformationTypes {

@@ -21,10 +21,15 @@
 //! | 4.6.1, 4.6.2 | address/envelope.rs |
 //! | 4.7.1, 4.7.2 | address/descriptor.rs |
 //! | 4.6.3, 4.7.3 | address/identifier.rs |
+//! | 5.1, 5.1.1 | to_x400/mod.rs |
 //! | 5.1.2 | to_x400/fields.rs |
+//! | 5.1.3, 5.1.7 | to_x400/heading.rs |
+//! | 5.1.4 | body/to_x400.rs |
+//! | 5.1.5, 5.2, App. C | to_x400/envelope.rs |
 //! | 5.1.6 | to_x400/trace.rs |
 //! | 5.3.3.1 | encoded_types.rs |
 //! | 5.3.3.2 | domain.rs |
+//! | 5.1.8.1, 5.1.8.2, 5.1.8.3 | to_x400/report.rs |
 //! | 5.1.8.4, 5.3.8.2 | status.rs |
 
 pub mod address;
