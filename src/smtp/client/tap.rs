@@ -34,6 +34,12 @@ struct Inner {
     stream: TcpStream,
     /// Whether the peer hears what is written.
     live: bool,
+    replies: Replies,
+}
+
+/// Replies on their way from the peer to lettre.
+#[derive(Debug, Default)]
+struct Replies {
     /// Octets to be read next.
     ready: Vec<u8>,
     /// How many octets of a line have come.
@@ -48,9 +54,10 @@ impl Tap {
         let inner = Inner {
             stream,
             live: false,
-            ready: OPENING.to_vec(),
-            column: 0,
-            last: 0,
+            replies: Replies {
+                ready: OPENING.to_vec(),
+                ..Replies::default()
+            },
         };
         Self {
             peer,
@@ -67,7 +74,7 @@ impl Tap {
     pub fn is_quiet(&self) -> bool {
         self.with(|inner| {
             let nothing = inner.stream.try_read(&mut [0]);
-            inner.ready.is_empty()
+            inner.replies.ready.is_empty()
                 && nothing.is_err_and(|fault| fault.kind() == io::ErrorKind::WouldBlock)
         })
     }
@@ -83,7 +90,7 @@ impl AsyncTokioStream for Tap {
     }
 }
 
-impl Inner {
+impl Replies {
     /// Takes octets of replies, made readable.
     fn take(&mut self, octets: &[u8]) -> io::Result<()> {
         for &octet in octets {
@@ -125,19 +132,19 @@ impl AsyncRead for Tap {
     ) -> Poll<io::Result<()>> {
         self.with(|inner| {
             // What is read may all be cut off, which must not look like the end.
-            while inner.ready.is_empty() {
+            while inner.replies.ready.is_empty() {
                 let mut octets = [0; 4096];
                 let mut read = ReadBuf::new(&mut octets);
                 ready!(Pin::new(&mut inner.stream).poll_read(context, &mut read))?;
                 if read.filled().is_empty() {
                     break;
                 }
-                inner.take(read.filled())?;
+                inner.replies.take(read.filled())?;
             }
-            let count = into.remaining().min(inner.ready.len());
-            let rest = inner.ready.split_off(count);
-            into.put_slice(&inner.ready);
-            inner.ready = rest;
+            let count = into.remaining().min(inner.replies.ready.len());
+            let rest = inner.replies.ready.split_off(count);
+            into.put_slice(&inner.replies.ready);
+            inner.replies.ready = rest;
             Poll::Ready(Ok(()))
         })
     }
@@ -164,5 +171,47 @@ impl AsyncWrite for Tap {
 
     fn poll_shutdown(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<io::Result<()>> {
         self.with(|inner| Pin::new(&mut inner.stream).poll_shutdown(context))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+
+    fn taken(octets: &[u8], step: usize) -> Vec<u8> {
+        let mut replies = Replies::default();
+        for piece in octets.chunks(step) {
+            replies.take(piece).unwrap();
+        }
+        replies.ready
+    }
+
+    #[test]
+    fn s4_2_a_reply_of_any_server_becomes_one_of_the_grammar() {
+        assert_eq!(taken(b"250\r\n", 9), b"250 \r\n");
+        assert_eq!(
+            taken(b"250\n250-a\n250 b\r\n", 9),
+            b"250 \r\n250-a\r\n250 b\r\n"
+        );
+        assert_eq!(
+            taken(b"220 caf\xc3\xa9 \x1b[1m\0\r\n", 9),
+            b"220 caf?? ?[1m?\r\n"
+        );
+        let long = [b"250 ", &[b'x'; 5000][..], b"\r\n"].concat();
+        assert_eq!(taken(&long, 700).len(), KEPT_OF_LINE + 2);
+    }
+
+    proptest! {
+        #[test]
+        fn s4_2_in_any_pieces(octets in proptest::collection::vec(any::<u8>(), 0..80), step in 1_usize..9) {
+            let whole = taken(&octets, 100);
+            prop_assert_eq!(&taken(&octets, step), &whole);
+            for line in whole.split_inclusive(|octet| *octet == b'\n') {
+                prop_assert!(!line.ends_with(b"\n") || line.ends_with(b"\r\n"));
+                prop_assert!(line.iter().all(|o| matches!(o, b'\r' | b'\n' | b' '..=b'~')));
+            }
+        }
     }
 }
