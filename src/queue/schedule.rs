@@ -223,7 +223,10 @@ mod tests {
     /// Fails every attempt until it expires; the intervals.
     fn live(item: &Item, schedule: &Schedule) -> Vec<SignedDuration> {
         let (mut now, mut intervals) = (item.arrived, Vec::new());
-        while let Next::Retry(due) = schedule.next(item, intervals.len() as u32 + 1, now) {
+        for attempts in 1.. {
+            let Next::Retry(due) = schedule.next(item, attempts, now) else {
+                break;
+            };
             assert!(due > now && due <= item.expires);
             intervals.push(due.duration_since(now));
             now = due;
