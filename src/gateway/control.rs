@@ -137,7 +137,7 @@ impl Control {
         })
     }
 
-    /// Serves until `stop`; what is in work then is given [`GRACE`].
+    /// Serves until `stop`; what is in work then is given five seconds.
     pub async fn serve<H: Handler>(&self, handler: Arc<H>, stop: impl Future<Output = ()>) {
         let room = Arc::new(Semaphore::new(CONNECTIONS));
         let mut talks = JoinSet::new();

@@ -1,7 +1,7 @@
 //! When to try again and when to give up: pure functions of the time that is handed in.
 //!
 //! Intervals grow (RFC 5321 section 4.5.4.1) and are the shorter the more urgent an item is: so
-//! many attempts as [`ATTEMPTS`] fit into the life of every priority. Each item has its own small
+//! many attempts as `ATTEMPTS` says fit into the life of every priority. Each item has its own small
 //! deviation, so that what failed together is not tried again together.
 
 use jiff::{SignedDuration, Timestamp};

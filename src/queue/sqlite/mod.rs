@@ -1,6 +1,6 @@
 //! The store in one SQLite file, large bodies as files beside it.
 //!
-//! A lock on the folder keeps a second process out. One thread writes ([`writer`]: WAL,
+//! A lock on the folder keeps a second process out. One thread writes (`writer`: WAL,
 //! synchronous=FULL, group commit); readers have connections of their own. Loans live in memory.
 
 mod claim;
