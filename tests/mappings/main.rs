@@ -41,6 +41,7 @@ pub fn rows(file: &Path) -> Result<Vec<Vec<String>>, Failed> {
         .collect())
 }
 
+/// Tells what was found.
 pub fn say(text: &str) {
     let _ = writeln!(std::io::stderr(), "{text}");
 }

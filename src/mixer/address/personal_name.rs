@@ -11,11 +11,12 @@ use crate::mixer::basic::printable::is_printable;
 pub fn parse(text: &str) -> Option<PersonalName> {
     let mut name = PersonalName::default();
     let mut rest = text;
-    if let Some((first, after)) = rest.split_once('.') {
-        if first.chars().count() >= 2 && !after.is_empty() {
-            name.given = first.to_owned();
-            rest = after;
-        }
+    if let Some((first, after)) = rest.split_once('.')
+        && first.chars().count() >= 2
+        && !after.is_empty()
+    {
+        name.given = first.to_owned();
+        rest = after;
     }
     while let Some((first, after)) = rest.split_once('.') {
         let mut letters = first.chars();

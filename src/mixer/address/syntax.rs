@@ -139,13 +139,16 @@ pub fn fault(attribute: &Attribute) -> Option<String> {
     })
 }
 
+/// The octets of a type and of its value.
+pub type TypeAndValue = (Vec<u8>, Vec<u8>);
+
 /// The type and value of a domain-defined attribute, aligned: the printable pair, the teletex pair.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct DomainDefined {
     /// Type and value as PrintableStrings.
-    pub printable: Option<(Vec<u8>, Vec<u8>)>,
+    pub printable: Option<TypeAndValue>,
     /// Type and value as TeletexStrings.
-    pub teletex: Option<(Vec<u8>, Vec<u8>)>,
+    pub teletex: Option<TypeAndValue>,
 }
 
 /// Reads a domain-defined attribute; type and value have the same encoding (section 4.1.3), and a
@@ -257,7 +260,7 @@ pub fn attribute_out_of_bounds(attribute: &Attribute) -> Option<String> {
         Encoding::TeletexAndOrPrintable if attribute.key == Key::Dd => {
             const MOST_TYPE: usize = 8;
             let pair = domain_defined(attribute)?;
-            let over = |pair: &Option<(Vec<u8>, Vec<u8>)>| {
+            let over = |pair: &Option<TypeAndValue>| {
                 pair.as_ref()
                     .is_some_and(|(t, v)| t.len() > MOST_TYPE || v.len() > most_printable)
             };

@@ -106,7 +106,7 @@ fn read_parts(parts: &[&Attribute]) -> Result<AddrSpec, String> {
         .map(|part| syntax::domain_defined(part))
         .collect::<Option<_>>()
         .ok_or("the RFC-822 attribute is malformed")?;
-    let joined = |of: fn(&syntax::DomainDefined) -> Option<&(Vec<u8>, Vec<u8>)>| {
+    let joined = |of: fn(&syntax::DomainDefined) -> Option<&syntax::TypeAndValue>| {
         let values: Option<Vec<&[u8]>> = pairs
             .iter()
             .map(|pair| of(pair).map(|(_, value)| value.as_slice()))
@@ -231,14 +231,14 @@ fn candidates(context: &Context<'_>, address: &Attributes) -> Vec<(Attributes, S
             };
             found.extend(left.map(|left| (left, domain, matched.place.to_owned())));
         }
-    } else if let Some(matched) = context.tables.gate2.lookup(address) {
-        if routes(matched.domain) {
-            found.push((
-                address.clone(),
-                matched.domain.to_owned(),
-                matched.place.to_owned(),
-            ));
-        }
+    } else if let Some(matched) = context.tables.gate2.lookup(address)
+        && routes(matched.domain)
+    {
+        found.push((
+            address.clone(),
+            matched.domain.to_owned(),
+            matched.place.to_owned(),
+        ));
     }
     found
 }
