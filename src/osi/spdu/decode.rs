@@ -315,18 +315,14 @@ impl Parameters {
     }
 
     fn identifier(&mut self, reference: u8) -> Result<Option<ConnectionIdentifier>, Error> {
-        let user = self.octets(reference, 64)?;
-        let common = self.octets(pi::COMMON_REFERENCE, 64)?;
-        let additional = self.octets(pi::ADDITIONAL_REFERENCE, 4)?;
-        Ok(
-            (user.is_some() || common.is_some() || additional.is_some()).then(|| {
-                ConnectionIdentifier {
-                    ss_user_reference: user.unwrap_or_default(),
-                    common_reference: common.unwrap_or_default(),
-                    additional_reference: additional.unwrap_or_default(),
-                }
-            }),
-        )
+        let identifier = ConnectionIdentifier {
+            ss_user_reference: self.octets(reference, 64)?.unwrap_or_default(),
+            common_reference: self.octets(pi::COMMON_REFERENCE, 64)?.unwrap_or_default(),
+            additional_reference: self
+                .octets(pi::ADDITIONAL_REFERENCE, 4)?
+                .unwrap_or_default(),
+        };
+        Ok((identifier != ConnectionIdentifier::default()).then_some(identifier))
     }
 
     fn item(&mut self) -> Result<ConnectAcceptItem, Error> {

@@ -386,3 +386,16 @@ fn s8_2_what_is_no_spdu_is_told_with_its_octet() {
     .concat();
     assert!(decode(&Bytes::from(nested)).is_err());
 }
+
+#[test]
+fn the_seeds_of_the_fuzzer_are_spdus() {
+    let seeds = concat!(env!("CARGO_MANIFEST_DIR"), "/fuzz/seeds/spdu");
+    let mut count = 0;
+    for seed in std::fs::read_dir(seeds).unwrap() {
+        let path = seed.unwrap().path();
+        let spdus = decode(&std::fs::read(&path).unwrap().into()).unwrap();
+        assert_eq!(decode(&encode(&spdus)), Ok(spdus), "{}", path.display());
+        count += 1;
+    }
+    assert!(count > 20, "{count} seeds");
+}
