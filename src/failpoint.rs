@@ -22,7 +22,7 @@ pub enum Failpoint {
     DeliveredNotRecorded,
     /// The activity end came; its confirmation is not sent.
     ActivityEndNoConfirm,
-    /// The outcome is known; neither it nor the report it asks for is committed.
+    /// The outcome is written; the report it asks for is not, and neither is committed.
     OutcomeNoReport,
 }
 

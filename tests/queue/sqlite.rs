@@ -6,10 +6,10 @@ use std::process::Command;
 
 use mixgate::failpoint::{self, Failpoint};
 use mixgate::queue::sqlite::{INLINE_LIMIT, SqliteStore};
-use mixgate::queue::{Filter, NewItem, Store, StoreError};
+use mixgate::queue::{Filter, Finished, Item, NewItem, Outcome, Store, StoreError};
 use rusqlite::Connection;
 
-use super::{Folder, Place, at, claim, enqueue, mail, octets};
+use super::{Folder, Place, at, claim, enqueue, mail, octets, settled};
 
 #[tokio::test]
 async fn a_second_process_is_kept_out() {
@@ -199,10 +199,11 @@ async fn damage_is_found() {
     ));
 }
 
-/// The child of the next test: takes one item, large or small, and dies on the way if it is told to.
+/// The child of the next two tests: takes one item, large or small, fails it and reports on it;
+/// dies on the way if it is told to.
 #[tokio::test]
-#[ignore = "run by body_synced_no_row_leaves_nothing_acknowledged in a process of its own"]
-async fn child_that_enqueues() {
+#[ignore = "run by tests of failpoints in a process of its own"]
+async fn child_that_fails_a_message() {
     let path = std::env::var("MIXGATE_TEST_QUEUE").unwrap();
     let store = SqliteStore::open(path.as_ref(), INLINE_LIMIT).unwrap();
     let size = std::env::var("MIXGATE_TEST_SIZE").unwrap().parse().unwrap();
@@ -210,6 +211,7 @@ async fn child_that_enqueues() {
     let mut spool = store.spool(item.id);
     spool.write(&octets(size)).await.unwrap();
     let body = spool.end().await.unwrap();
+    let cause = Some(item.id);
     store
         .enqueue(vec![NewItem {
             item,
@@ -218,34 +220,63 @@ async fn child_that_enqueues() {
         }])
         .await
         .unwrap();
+    let lent = claim(&store, at(0), 1).await.remove(0);
+    let mut finished = Finished::new(at(1), vec![settled(0, Outcome::Failed)]);
+    let report = Item {
+        cause,
+        ..mail(&[("sender@example.org", "mail")])
+    };
+    finished.new_items.push(super::small(report));
+    store.finish(&lent, finished).await.unwrap();
+}
+
+/// Runs the child on `folder`, to die at `armed`.
+fn run_child(folder: &Folder, size: usize, armed: Option<Failpoint>) {
+    let mut child = Command::new(std::env::current_exe().unwrap());
+    child
+        .args(["--ignored", "--exact", "sqlite::child_that_fails_a_message"])
+        .env("MIXGATE_TEST_QUEUE", folder.path())
+        .env("MIXGATE_TEST_SIZE", size.to_string());
+    if let Some(place) = armed {
+        child.env(failpoint::VARIABLE, place.name());
+    }
+    let output = child.output().unwrap();
+    assert_eq!(output.status.success(), armed.is_none(), "{output:?}");
+}
+
+#[tokio::test]
+async fn outcome_no_report_leaves_neither() {
+    for armed in [Some(Failpoint::OutcomeNoReport), None] {
+        let folder = Folder::new();
+        run_child(&folder, 900_000, armed);
+        let store = folder.open_sqlite();
+        let waiting = store.list(Filter::default()).await.unwrap();
+        assert_eq!(waiting.len(), 1);
+        // The failed message waits as if nothing had been tried, or its report waits instead.
+        let report = waiting[0].cause.is_some();
+        assert_eq!(report, armed.is_none());
+        let size = if report { 17 } else { 900_000 };
+        assert_eq!(store.open(waiting[0].id).await.unwrap().len(), size);
+        assert_eq!(claim(store.as_ref(), at(2), 9).await.len(), 1);
+        assert!(store.quick_check().await.unwrap().is_empty());
+    }
 }
 
 #[tokio::test]
 async fn body_synced_no_row_leaves_nothing_acknowledged() {
-    for (size, armed, rows) in [(10, true, 0), (900_000, true, 0), (900_000, false, 1)] {
+    for size in [10, 900_000] {
         let folder = Folder::new();
-        let mut child = Command::new(std::env::current_exe().unwrap());
-        child
-            .args(["--ignored", "--exact", "sqlite::child_that_enqueues"])
-            .env("MIXGATE_TEST_QUEUE", folder.path())
-            .env("MIXGATE_TEST_SIZE", size.to_string());
-        if armed {
-            child.env(failpoint::VARIABLE, Failpoint::BodySyncedNoRow.name());
-        }
-        let output = child.output().unwrap();
-        assert_eq!(output.status.success(), !armed, "{output:?}");
-        if armed && size > INLINE_LIMIT {
-            let left = folder.spool();
-            assert!(
-                left[0].extension().is_some_and(|ending| ending == "body"),
-                "{left:?}"
-            );
-        }
+        run_child(&folder, size, Some(Failpoint::BodySyncedNoRow));
+        let left = folder.spool();
+        assert_eq!(left.len(), usize::from(size > INLINE_LIMIT));
+        assert!(
+            left.iter()
+                .all(|path| path.extension().is_some_and(|ending| ending == "body"))
+        );
         let store = folder.open_sqlite();
-        assert_eq!(store.list(Filter::default()).await.unwrap().len(), rows);
-        assert_eq!(folder.spool().len(), rows);
-        assert_eq!(claim(store.as_ref(), at(0), 9).await.len(), rows);
-        assert!(store.quick_check().await.unwrap().is_empty());
+        assert!(store.list(Filter::default()).await.unwrap().is_empty());
+        assert!(folder.spool().is_empty());
+        assert!(claim(store.as_ref(), at(0), 9).await.is_empty());
     }
 }
 

@@ -10,6 +10,7 @@ use super::filter;
 use super::lease::Key;
 use super::rows::{self, millis};
 use super::writer::{Desk, Job};
+use crate::failpoint::Failpoint;
 use crate::queue::item::{ItemId, State};
 use crate::queue::spool::Form;
 use crate::queue::store::{
@@ -256,6 +257,9 @@ impl Job for Finish {
                 return Err(StoreError::Fenced(self.loan.id));
             }
             self.settle(&desk.db, n, settled)?;
+        }
+        if !self.arrivals.items.is_empty() {
+            Failpoint::OutcomeNoReport.pass();
         }
         self.arrivals.write(&desk.db)?;
         for accepted in &self.arrivals.accepted {
