@@ -41,17 +41,17 @@ impl MediaType {
     /// not even a type.
     #[must_use]
     pub fn parse(value: &[u8]) -> Option<Self> {
-        let octets: Vec<u8> = value
-            .iter()
-            .take(MAX_VALUE)
-            .map(|&octet| {
-                if octet == b'\r' || octet == b'\n' {
-                    b' '
-                } else {
-                    octet
-                }
-            })
-            .collect();
+        // Unfolding takes the line end and leaves the blank after it.
+        let mut octets: Vec<u8> = Vec::new();
+        for (at, &octet) in value.iter().enumerate().take(MAX_VALUE) {
+            let after = value.get(at + 1);
+            match octet {
+                b'\r' if after == Some(&b'\n') => {}
+                b'\n' if matches!(after, Some(b' ' | b'\t')) => {}
+                b'\r' | b'\n' => octets.push(b' '),
+                other => octets.push(other),
+            }
+        }
         let mut reader = Reader { rest: &octets };
         let kind = reader.token();
         let subtype = if reader.special(b'/') {

@@ -4,7 +4,7 @@
 //! (application/octet-stream). The octets are those of the file, its transfer encoding undone; what
 //! the parameters cannot say travels as RFC822Fields in their extensions.
 
-use super::equivalence;
+use super::{equivalence, message};
 use crate::asn1::ftbp::{
     CrossReference, DateAndTimeAttribute, EnvironmentParameter, FileAttributes, FileIdentifier,
     FileTransferData, FileTransferParameters, GeneralIdentifier, MessageReference,
@@ -28,9 +28,10 @@ const MARKER: &str = "Internet MIME Body Part";
 /// The longest user-relative identifier (X.420).
 const LONGEST_IDENTIFIER: usize = 64;
 
-/// A file-transfer body part of a MIME part, and the section it is made by.
+/// A file-transfer body part of a MIME part, and the section it is made by; `sole` if the part is
+/// all there is in its message.
 #[must_use]
-pub fn to_x400(part: &Part) -> (Octets, &'static str) {
+pub fn to_x400(part: &Part, sole: bool) -> (Octets, &'static str) {
     let media = &part.media_type;
     let (reference, section) = equivalence::file_of(&media.kind, &media.subtype);
     let data = part.decoded();
@@ -45,7 +46,7 @@ pub fn to_x400(part: &Part) -> (Octets, &'static str) {
     let cross_reference = part.content_id().and_then(|id| cross_reference(&id));
     let description = part.description();
     let strings = description.as_deref().map(|text| vec![graphic(text)]);
-    let carried = carried_fields(part, cross_reference.is_some(), strings.is_some());
+    let carried = carried_fields(part, sole, cross_reference.is_some(), strings.is_some());
     let parameters = FileTransferParameters {
         related_stored_file: cross_reference.map(|related| vec![related].into()),
         environment: Some(EnvironmentParameter {
@@ -107,20 +108,26 @@ pub fn fields_of<'a>(extensions: impl IntoIterator<Item = &'a IPMSExtension>) ->
         .collect()
 }
 
-/// The fields of a part that its parameters do not say (section 2.3.2).
-fn carried_fields(part: &Part, identified: bool, described: bool) -> Vec<String> {
-    let mut carried = Vec::new();
+/// The fields of a part that its parameters do not say (section 2.3.2): all of a part of a
+/// multipart, of a sole part those of its content.
+fn carried_fields(part: &Part, sole: bool, identified: bool, described: bool) -> Vec<String> {
+    let mut carried = vec![message::media_field("Content-Type", &part.media_type)];
+    if let Some(disposition) = part.disposition() {
+        carried.push(message::media_field("Content-Disposition", &disposition));
+    }
     for field in &part.header.fields {
-        let said = field.is("Content-Transfer-Encoding")
-            || field.is("MIME-Version")
+        let said = [
+            "Content-Type",
+            "Content-Disposition",
+            "Content-Transfer-Encoding",
+            "MIME-Version",
+        ]
+        .iter()
+        .any(|name| field.is(name))
             || (field.is("Content-ID") && identified)
             || (field.is("Content-Description") && described);
-        let of_part = field
-            .name
-            .get(..8)
-            .is_some_and(|start| start.eq_ignore_ascii_case("content-"));
-        // Of the sole part of a message, the other fields are the message's own.
-        if !said && (of_part || part.header.first("MIME-Version").is_none()) {
+        let of_content = message::is_of_content(field);
+        if !said && (of_content || !sole) {
             carried.push(fields::rfc822_field(field).0);
         }
     }
@@ -148,14 +155,18 @@ fn cross_reference(id: &str) -> Option<RelatedFile> {
 
 /// Text as GraphicString: the sets of ISO 8859, else UTF-8; control characters become blanks.
 fn graphic(text: &str) -> GraphicString {
-    let plain: String = text
-        .chars()
-        .map(|c| if c.is_control() { ' ' } else { c })
-        .collect();
+    let plain = plain(text);
     let latin = [100, 101, 144, 126, 109, 110, 148, 127, 138];
     let encoded =
         iso2022::encode(&plain, &latin, true).unwrap_or_else(|| iso2022::encode_utf8(&plain));
     encoded.octets.into()
+}
+
+/// Text as a GraphicString can hold it: control characters become blanks.
+fn plain(text: &str) -> String {
+    text.chars()
+        .map(|c| if c.is_control() { ' ' } else { c })
+        .collect()
 }
 
 /// GraphicString as text (section 2.3.1).
@@ -303,14 +314,14 @@ fn described(
     let named_alike = |disposition: &MediaType| {
         let in_type = stated.and_then(|media| media.parameter("name"));
         let said = disposition.parameter("filename").or(in_type);
-        said.filter(|said| !said.is_empty()).map(str::to_owned) == name
+        said.filter(|said| !said.is_empty()).map(plain) == name
     };
     match disposition {
         Some(disposition) if named_alike(&disposition) => {
             fields.media("Content-Disposition", &disposition);
         }
         // The part had a type and no disposition: its type names it, if anything does.
-        None if stated.is_some_and(|media| media.parameter("name").map(str::to_owned) == name) => {}
+        None if stated.is_some_and(|media| media.parameter("name").map(plain) == name) => {}
         _ => fields.media("Content-Disposition", &attachment(parameters, name)),
     }
     let strings = parameters

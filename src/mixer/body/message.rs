@@ -67,7 +67,7 @@ pub fn multipart(heading: &Heading) -> Option<Multipart> {
 type Enumerated = crate::asn1::ipms::ImportanceField;
 
 fn is_token(text: &str) -> bool {
-    let plain = |octet: u8| octet.is_ascii_alphanumeric() || b"-+._".contains(&octet);
+    let plain = |octet: u8| octet.is_ascii_graphic() && !b"()<>@,;:\\\"/[]?=".contains(&octet);
     !text.is_empty() && text.len() <= 64 && text.bytes().all(plain)
 }
 
@@ -103,8 +103,7 @@ pub fn heading(part: &Part, identifier: String) -> Heading {
 #[must_use]
 pub fn carried_fields(part: &Part) -> Vec<String> {
     let fields = part.header.fields.iter().filter(|field| {
-        let start = field.name.get(..8).unwrap_or_default();
-        start.eq_ignore_ascii_case("content-")
+        is_of_content(field)
             && !field.is("Content-Transfer-Encoding")
             && !field.is("Content-Language")
             && !field.is("Content-Type")
@@ -118,17 +117,24 @@ pub fn carried_fields(part: &Part) -> Vec<String> {
     let mut media_type = MediaType::new(&part.media_type.kind, &part.media_type.subtype);
     media_type.parameters = parameters.cloned().collect();
     if !media_type.parameters.is_empty() {
-        carried.push(media_field(&media_type));
+        carried.push(media_field("Content-Type", &media_type));
     }
     carried
 }
 
-/// A Content-Type as a field on one line.
+/// A media type or disposition as a field on one line.
 #[must_use]
-pub fn media_field(media_type: &MediaType) -> String {
+pub fn media_field(name: &'static str, media_type: &MediaType) -> String {
     let mut written = crate::rfc822::write::Fields::new();
-    written.media("Content-Type", media_type);
+    written.media(name, media_type);
     written.as_str().replace("\r\n", "")
+}
+
+/// Whether a field describes the content of a part.
+#[must_use]
+pub fn is_of_content(field: &Field) -> bool {
+    let start = field.name.get(..8).unwrap_or_default();
+    start.eq_ignore_ascii_case("content-")
 }
 
 /// The media type of a multipart that comes back: the stated one if it is of that subtype.

@@ -47,17 +47,11 @@ pub struct MailText {
     pub lossless: bool,
 }
 
-/// The text of a `text/plain` part; `None` if its character set or transfer encoding is not known.
+/// The text of a `text/plain` part; `None` if its character set is not known.
 ///
 /// `general` says whether the neighbour reads GeneralText; `None` too if it does not and is needed.
 #[must_use]
 pub fn to_x400(part: &Part, general: bool) -> Option<Text> {
-    if matches!(
-        part.transfer_encoding,
-        crate::rfc822::mail::TransferEncoding::Other(_)
-    ) {
-        return None;
-    }
     let octets = part.decoded();
     let ascii = octets.chunks().all(|chunk| chunk.is_ascii());
     let name = part.media_type.parameter("charset").unwrap_or("us-ascii");

@@ -29,6 +29,8 @@ pub struct Converter<'a, 'c> {
     pub types: EncodedTypes,
     /// Whether message/delivery-status becomes text (RFC 2156 section 5.1.8.3).
     pub status_as_text: bool,
+    /// Whether the part under conversion is all there is in its message.
+    sole: bool,
     /// How deep we are in multiparts of this message.
     depth: usize,
     /// How deep this message is in others.
@@ -80,6 +82,7 @@ impl<'a, 'c> Converter<'a, 'c> {
             ledger,
             types: EncodedTypes::default(),
             status_as_text: false,
+            sole: false,
             depth: 0,
             nested: 0,
             made: 0,
@@ -116,7 +119,9 @@ impl<'a, 'c> Converter<'a, 'c> {
             converted.fields = message::carried_fields(part);
             return Ok(converted);
         }
+        self.sole = true;
         let made = self.part(part)?;
+        self.sole = false;
         if made.shape == Shape::Text {
             converted.fields = carried_fields_of_text(part);
         }
@@ -156,6 +161,15 @@ impl<'a, 'c> Converter<'a, 'c> {
                 Ok(self.message(part, "multipart-message", "RFC 2157 6.6", ipm))
             }
             Content::Message(inner) => {
+                self.sole = false;
+                for field in message::carried_fields(part) {
+                    self.ledger.note(
+                        field,
+                        "left behind: a message bears no fields of its part",
+                        "RFC 2157 2.4",
+                        true,
+                    );
+                }
                 // A message has a heading, which bears the fields of its text.
                 let depth = std::mem::take(&mut self.depth);
                 self.nested += 1;
@@ -268,7 +282,7 @@ impl<'a, 'c> Converter<'a, 'c> {
         let octets = part.decoded().len();
         match self.context.peer.attachments {
             Attachments::Ftbp => {
-                let (composed, section) = file::to_x400(part);
+                let (composed, section) = file::to_x400(part, self.sole);
                 self.types.add(equivalence::EIT_FILE_TRANSFER);
                 self.record(part, "file-transfer", section, octets);
                 Made::new(composed, Shape::Whole)
@@ -403,7 +417,7 @@ fn carried_fields_of_text(part: &Part) -> Vec<String> {
                 .filter(|(name, _)| name != "charset");
             media_type.parameters = others.cloned().collect();
             if !media_type.parameters.is_empty() {
-                carried.push(message::media_field(&media_type));
+                carried.push(message::media_field("Content-Type", &media_type));
             }
             continue;
         }

@@ -184,8 +184,7 @@ impl Building {
                 Some("this-IPM")
             }
             "subject" => {
-                let subject = field.decoded().replace('\t', " ");
-                let human = teletex::from_human(&subject, SUBJECT);
+                let human = subject(field);
                 if !human.exact {
                     self.carry(converter, field);
                 }
@@ -415,6 +414,58 @@ impl Building {
     fn extend(&mut self, extension: IPMSExtension) {
         self.heading.extensions.push(extension);
     }
+}
+
+/// The carried fields that say exactly what elements of the heading say cut or approximated: they
+/// may stand for those on the way back, since mapping them gives the very elements.
+///
+/// A field that disagrees with its element is a stranger's and overrides nothing.
+#[must_use]
+pub fn agreeing<'a>(heading: &Heading, carried: &'a [Field]) -> Vec<&'a Field> {
+    let identifiers = |field: &Field| -> Vec<IPMIdentifier> {
+        let (ids, _) = msg_ids(&field.text());
+        ids.iter()
+            .map(|id| ipm_identifier(identifier::of_msg_id(id).value))
+            .collect()
+    };
+    let agrees = |field: &&Field| {
+        if field.is("Subject") {
+            let mapped = subject(field);
+            return heading
+                .subject
+                .as_ref()
+                .is_some_and(|stated| stated.as_bytes() == mapped.octets);
+        }
+        if field.is("Message-ID") {
+            return ipm_identifier(identifier::of_msg_id(&field.text()).value) == heading.this_ipm;
+        }
+        if field.is("In-Reply-To") {
+            let mapped = identifiers(field);
+            return match mapped.as_slice() {
+                [only] => heading.replied_to_ipm.as_ref() == Some(only),
+                [] => false,
+                several => several.iter().all(|one| heading.related_ipms.contains(one)),
+            };
+        }
+        if field.is("References") {
+            let mapped = identifiers(field);
+            return !mapped.is_empty()
+                && mapped.iter().all(|one| heading.related_ipms.contains(one));
+        }
+        false
+    };
+    let mut found: Vec<&Field> = Vec::new();
+    for field in carried.iter().filter(agrees) {
+        if !found.iter().any(|known| known.is(&field.name)) {
+            found.push(field);
+        }
+    }
+    found
+}
+
+/// A subject as the heading has it; a tab, which folding leaves behind, is a blank.
+fn subject(field: &Field) -> teletex::Human {
+    teletex::from_human(&field.decoded().replace('\t', " "), SUBJECT)
 }
 
 /// The message identifiers in a value, and the text around them.
