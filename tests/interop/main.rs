@@ -3,6 +3,15 @@
 //! Where a peer is not installed its tests are listed as ignored, the reason in their kind; with
 //! `MIXGATE_REQUIRE_PEERS=1` they fail.
 
+// A test is where a wrong value may end the program; clippy knows only functions marked as tests.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used,
+    missing_docs
+)]
+
 mod keeper;
 mod postfix;
 mod smtp;
