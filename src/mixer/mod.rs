@@ -29,6 +29,12 @@
 //! | 5.1.6 | to_x400/trace.rs |
 //! | 5.3.3.1 | encoded_types.rs |
 //! | 5.3.3.2 | domain.rs |
+//! | 5.3, 5.3.1, 5.3.2 | to_rfc822/mod.rs |
+//! | 5.3.4 | to_rfc822/heading.rs |
+//! | 5.3.5 | to_rfc822/notification.rs |
+//! | 5.3.6 | to_rfc822/envelope.rs |
+//! | 5.3.7 | to_rfc822/trace.rs |
+//! | 5.3.8.1, 5.3.8.3 | to_rfc822/report/mod.rs |
 //! | 5.1.8.1, 5.1.8.2, 5.1.8.3 | to_x400/report.rs |
 //! | 5.1.8.4, 5.3.8.2 | status.rs |
 
@@ -40,4 +46,5 @@ pub mod domain;
 pub mod encoded_types;
 pub mod outcome;
 pub mod status;
+pub mod to_rfc822;
 pub mod to_x400;
