@@ -3,6 +3,7 @@
 //! `capture` reads a capture into conversations, `corpus` says where captures lie and makes trials
 //! that are ignored without them; every other module holds the trials of some layers.
 
+mod apdus;
 mod capture;
 mod corpus;
 mod replay;
@@ -15,5 +16,6 @@ fn main() {
     let corpus = corpus::Corpus::find();
     let mut trials = transport_session::trials(&corpus);
     trials.extend(replay::trials(&corpus));
+    trials.extend(apdus::trials(&corpus));
     libtest_mimic::run(&arguments, trials).exit();
 }
