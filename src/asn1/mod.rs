@@ -84,3 +84,10 @@ pub fn encode_octets<T: Ber>(value: &T) -> Octets {
     value.write(T::TAG, &mut writer);
     writer.into_octets()
 }
+
+#[cfg(test)]
+#[path = "../../build/profile.rs"]
+mod profile;
+
+#[cfg(test)]
+mod tests;

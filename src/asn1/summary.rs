@@ -81,15 +81,15 @@ fn file(part: &Value, object: &mut Map<String, serde_json::Value>) {
     let Some(attributes) = attributes else {
         return;
     };
-    if let Some(Value::Choice(_, pathname)) = attributes.member("pathname") {
-        if let Value::List(names) = pathname.as_ref() {
-            let names: Vec<_> = names.iter().map(Value::to_json).collect();
-            let name = match names.as_slice() {
-                [name] => name.clone(),
-                _ => names.into(),
-            };
-            object.insert("file-name".into(), name);
-        }
+    if let Some(Value::Choice(_, pathname)) = attributes.member("pathname")
+        && let Value::List(names) = pathname.as_ref()
+    {
+        let names: Vec<_> = names.iter().map(Value::to_json).collect();
+        let name = match names.as_slice() {
+            [name] => name.clone(),
+            _ => names.into(),
+        };
+        object.insert("file-name".into(), name);
     }
     if let Some(Value::Choice("actual-values", size)) = attributes.member("object-size") {
         object.insert("size".into(), size.to_json());

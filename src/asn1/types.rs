@@ -458,6 +458,32 @@ impl<T: Ber> Ber for Vec<T> {
     }
 }
 
+/// A member that is kept apart because it is large and mostly absent.
+impl<T: Ber> Ber for Box<T> {
+    const NAME: &'static str = T::NAME;
+    const TAG: Tag = T::TAG;
+
+    fn accepts(tag: Tag) -> bool {
+        T::accepts(tag)
+    }
+
+    fn read(element: &Element<'_>) -> Result<Self, DecodeError> {
+        T::read(element).map(Self::new)
+    }
+
+    fn write(&self, tag: Tag, to: &mut Writer) {
+        T::write(self, tag, to);
+    }
+
+    fn show(&self) -> Value {
+        T::show(self)
+    }
+
+    fn is_empty_list(&self) -> bool {
+        T::is_empty_list(self)
+    }
+}
+
 /// SET OF: the order of the elements means nothing and is kept all the same.
 #[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct SetOf<T>(pub Vec<T>);

@@ -162,10 +162,10 @@ fn externals(folder: &Path) -> Result<(), Failed> {
         let external = comes_out::<external::ExternalValue>(&name, &input)?;
         let apdu: MtsApdu = external.decode()?;
         let bare = name.replace(".rtse-external.", ".p1-message.");
-        if let Ok(bare) = std::fs::read(folder.join(bare)) {
-            if decode::<MtsApdu>(&bare.into())? != apdu {
-                return Err(format!("{name}: another APDU than the bare one").into());
-            }
+        if let Ok(bare) = std::fs::read(folder.join(bare))
+            && decode::<MtsApdu>(&bare.into())? != apdu
+        {
+            return Err(format!("{name}: another APDU than the bare one").into());
         }
     }
     Ok(())
