@@ -5,6 +5,7 @@
 //! handler      what the owner of a server provides
 //! ```
 
+pub mod association;
 pub mod bind;
 pub mod config;
 mod handler;

@@ -166,7 +166,10 @@ impl Reader {
 
     /// Takes the next octet of a header, and acts on the header if that was its last.
     fn header(&mut self, octets: &mut Bytes) -> Result<(), Fault> {
-        if self.state == State::Start && octets.first().is_some_and(|first| first & 0xc0 == 0x80) {
+        if self.state == State::Start
+            && self.header.is_empty()
+            && octets.first().is_some_and(|first| first & 0xc0 == 0x80)
+        {
             // The bare APDU, as in X.410 mode.
             self.state = State::Apdu;
             return Ok(());
@@ -255,3 +258,6 @@ impl ApduKind {
         }
     }
 }
+
+#[cfg(test)]
+mod tests;

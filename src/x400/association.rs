@@ -1,0 +1,381 @@
+//! Who may have an association with us, and what is said when one is opened (X.411 clause 12.1.1,
+//! X.419 clauses 9 and 10); no I/O.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use bytes::Bytes;
+
+use super::bind::{self, Bind};
+use super::config::{self, Config, Passwords, Peer};
+use crate::asn1;
+use crate::asn1::mta::MTABindError;
+use crate::asn1::oids::{ID_AC_MTS_TRANSFER, ID_AS_MTA_RTSE, ID_AS_MTSE};
+use crate::asn1::types::{OctetString, UTCTime};
+use crate::osi::presentation::Address;
+use crate::osi::rtse::{Contexts, Dialogue, Mode, Open, OpenResponse, Refused};
+use crate::osi::spdu::ConnectionIdentifier;
+use crate::osi::stack;
+
+/// What is spoken on an association for P1 in normal mode (X.419 clause 9).
+#[must_use]
+pub fn contexts() -> Contexts {
+    Contexts {
+        application_context: ID_AC_MTS_TRANSFER,
+        rtse: ID_AS_MTA_RTSE,
+        user: ID_AS_MTSE,
+    }
+}
+
+/// Ourselves and the MTAs we know.
+#[derive(Debug)]
+pub struct Directory {
+    /// Our MTA name.
+    mta: String,
+    config: Config,
+    /// The passwords of each peer, in the order of the configuration.
+    passwords: Vec<Passwords>,
+}
+
+/// A caller that is accepted.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Welcome {
+    /// The name of the configured peer; `None` for a stranger that lenience lets in.
+    pub peer: Option<String>,
+    /// The MTA name it said.
+    pub mta: String,
+    /// What is to be answered.
+    pub response: OpenResponse,
+}
+
+/// A caller that is refused.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unwelcome {
+    /// What is to be answered.
+    pub response: OpenResponse,
+    /// Why, in words for the log.
+    pub explanation: String,
+}
+
+impl Directory {
+    /// Reads the passwords of every peer.
+    ///
+    /// # Errors
+    /// A password file that cannot be read.
+    pub fn new(config: Config, mta: &str) -> Result<Self, config::Error> {
+        let passwords = config
+            .peer
+            .iter()
+            .map(Peer::passwords)
+            .collect::<Result<_, _>>()?;
+        Ok(Self {
+            mta: mta.to_owned(),
+            config,
+            passwords,
+        })
+    }
+
+    /// The configuration.
+    #[must_use]
+    pub fn config(&self) -> &Config {
+        &self.config
+    }
+
+    /// The configured peer of this name.
+    #[must_use]
+    pub fn peer(&self, name: &str) -> Option<&Peer> {
+        self.config.peer.iter().find(|peer| peer.name == name)
+    }
+
+    /// The peers and their passwords.
+    fn peers(&self) -> impl Iterator<Item = (&Peer, &Passwords)> {
+        self.config.peer.iter().zip(&self.passwords)
+    }
+
+    /// How every layer of an association is configured; `called`: we are the one called.
+    #[must_use]
+    pub fn stack(&self, called: bool) -> stack::Config {
+        let seconds = Duration::from_secs;
+        let mut stack = stack::Config::new(contexts());
+        let open = seconds(self.config.open_timeout);
+        stack.transport.connect_timeout = open;
+        stack.session.connect_timeout = open;
+        stack.transfer_timeout = seconds(self.config.transfer_timeout);
+        if called {
+            stack.idle_timeout = Some(seconds(self.config.idle_timeout.saturating_mul(2)));
+            let only = |selector: &config::Selector| match selector.0.is_empty() {
+                true => Vec::new(),
+                false => vec![selector.0.clone()],
+            };
+            stack.transport.selectors = only(&self.config.t_selector);
+            stack.session.selectors = only(&self.config.s_selector);
+            stack.presentation.selectors = only(&self.config.p_selector);
+        }
+        stack
+    }
+
+    /// The parameters of RT-OPEN towards a peer; `at` is UTCTime, `YYMMDDhhmmssZ`.
+    #[must_use]
+    pub fn open(&self, peer: &Peer, at: &str) -> Open {
+        let passwords = self.peers().find(|(known, _)| known.name == peer.name);
+        let bind = Bind {
+            mta: peer.our_mta.clone().unwrap_or_else(|| self.mta.clone()),
+            password: passwords
+                .map(|(_, passwords)| passwords.ours.clone())
+                .unwrap_or_default(),
+        };
+        // The reference is at most 64 octets with its header (X.225 8.3.1).
+        let reference: String = bind.mta.chars().take(60).filter(char::is_ascii).collect();
+        Open {
+            mode: Mode::Normal(contexts()),
+            called: peer.address(),
+            calling: Address::default(),
+            checkpoint_size: self.config.checkpoint_size,
+            window_size: self.config.window_size,
+            dialogue: Dialogue::Monologue,
+            initiator_has_turn: true,
+            identifier: ConnectionIdentifier {
+                ss_user_reference: asn1::encode(&OctetString::from(reference.as_bytes())),
+                common_reference: asn1::encode(&UTCTime::from(at)),
+                additional_reference: Bytes::new(),
+            },
+            user_data: bind::argument(&bind),
+        }
+    }
+
+    /// Judges a caller by its bind and where it calls from.
+    ///
+    /// # Errors
+    /// It is refused.
+    pub fn judge(&self, open: &Open, from: SocketAddr) -> Result<Welcome, Box<Unwelcome>> {
+        let refuse = |error, explanation: String| {
+            let user_data = bind::error(error);
+            let transient = error == MTABindError::BUSY;
+            let response = OpenResponse::Refuse {
+                transient,
+                user_data,
+            };
+            Err(Box::new(Unwelcome {
+                response,
+                explanation,
+            }))
+        };
+        let said = match bind::read_argument(&open.user_data) {
+            Ok(said) => said,
+            // A tool that accepts anything accepts this as nobody in particular.
+            Err(_) if self.config.lenient => Bind::default(),
+            Err(error) => {
+                return refuse(MTABindError::AUTHENTICATION_ERROR, error.to_string());
+            }
+        };
+        let named: Vec<_> = self
+            .peers()
+            .filter(|(peer, _)| peer.mta == said.mta)
+            .collect();
+        let known = named.iter().find(|(peer, passwords)| {
+            let expected = passwords.theirs.as_ref();
+            peer.accepts_from(from.ip())
+                && expected.is_none_or(|expected| same(expected, &said.password))
+        });
+        let answer = match known {
+            Some((peer, passwords)) => Bind {
+                mta: peer.our_mta.clone().unwrap_or_else(|| self.mta.clone()),
+                password: passwords.ours.clone(),
+            },
+            None if self.config.lenient => Bind {
+                mta: self.mta.clone(),
+                password: Vec::new(),
+            },
+            None => {
+                let explanation = match named.first() {
+                    None => format!("no peer has the MTA name {:?}", said.mta),
+                    Some((peer, _)) if !peer.accepts_from(from.ip()) => {
+                        format!("{:?} does not call from {}", said.mta, from.ip())
+                    }
+                    Some(_) => format!("{:?} gave another password than expected", said.mta),
+                };
+                return refuse(MTABindError::AUTHENTICATION_ERROR, explanation);
+            }
+        };
+        Ok(Welcome {
+            peer: known.map(|(peer, _)| peer.name.clone()),
+            mta: said.mta,
+            response: OpenResponse::Accept {
+                checkpoint_size: self.config.checkpoint_size,
+                window_size: self.config.window_size,
+                user_data: bind::result(&answer),
+            },
+        })
+    }
+
+    /// Judges who answered our call by its bind result.
+    ///
+    /// # Errors
+    /// In words: it is not the peer we called.
+    pub fn judge_responder(&self, peer: &Peer, user_data: &Bytes) -> Result<(), String> {
+        if self.config.lenient {
+            return Ok(());
+        }
+        let said = bind::read_result(user_data).map_err(|error| error.to_string())?;
+        if !peer.mta.is_empty() && said.mta != peer.mta {
+            return Err(format!("{:?} answered, not {:?}", said.mta, peer.mta));
+        }
+        let passwords = self.peers().find(|(known, _)| known.name == peer.name);
+        let expected = passwords.and_then(|(_, passwords)| passwords.theirs.as_ref());
+        if expected.is_some_and(|expected| !same(expected, &said.password)) {
+            return Err(format!(
+                "{:?} gave another password than expected",
+                said.mta
+            ));
+        }
+        Ok(())
+    }
+}
+
+/// The answer to one caller more than there is room for.
+#[must_use]
+pub fn busy() -> OpenResponse {
+    OpenResponse::Refuse {
+        transient: true,
+        user_data: bind::error(MTABindError::BUSY),
+    }
+}
+
+/// Why a peer refused our call, in words.
+#[must_use]
+pub fn refusal(refused: &Refused) -> String {
+    let said = refused.user_data.as_ref().map(bind::read_error);
+    match said {
+        Some(Ok(error)) => {
+            let name = error
+                .name()
+                .map_or_else(|| error.0.to_string(), str::to_owned);
+            format!("{} ({name})", refused.explanation)
+        }
+        _ => refused.explanation.clone(),
+    }
+}
+
+/// Compares passwords in a time that does not tell where they differ.
+fn same(expected: &[u8], given: &[u8]) -> bool {
+    let differences = expected
+        .iter()
+        .zip(given)
+        .fold(0, |all, (a, b)| all | (a ^ b));
+    expected.len() == given.len() && differences == 0
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn directory(lenient: bool) -> Directory {
+        let peer = |name: &str, accept_from: &str| Peer {
+            name: name.to_owned(),
+            mta: name.to_uppercase(),
+            accept_from: vec![accept_from.parse().unwrap()],
+            ..Peer::default()
+        };
+        let config = Config {
+            lenient,
+            peer: vec![peer("hub", "192.0.2.0/24"), peer("spoke", "0.0.0.0/0")],
+            ..Config::default()
+        };
+        let mut directory = Directory::new(config, "GW").unwrap();
+        directory.passwords[0] = Passwords {
+            ours: b"ours".to_vec(),
+            theirs: Some(b"theirs".to_vec()),
+        };
+        directory
+    }
+
+    fn call(
+        directory: &Directory,
+        mta: &str,
+        password: &[u8],
+        from: &str,
+    ) -> Result<Welcome, String> {
+        let bind = Bind {
+            mta: mta.to_owned(),
+            password: password.to_vec(),
+        };
+        let mut open = directory.open(&directory.config.peer[0], "261122045628Z");
+        open.user_data = bind::argument(&bind);
+        let from: SocketAddr = format!("{from}:999").parse().unwrap();
+        directory.judge(&open, from).map_err(|unwelcome| {
+            let OpenResponse::Refuse {
+                transient,
+                user_data,
+            } = unwelcome.response
+            else {
+                panic!()
+            };
+            assert_eq!(
+                bind::read_error(&user_data).unwrap(),
+                MTABindError::AUTHENTICATION_ERROR
+            );
+            assert!(!transient);
+            unwelcome.explanation
+        })
+    }
+
+    #[test]
+    fn x411_12_1_1_a_bind_must_match_a_peer() {
+        let directory = directory(false);
+        let welcome = call(&directory, "HUB", b"theirs", "192.0.2.7").unwrap();
+        assert_eq!(welcome.peer.as_deref(), Some("hub"));
+        let OpenResponse::Accept { user_data, .. } = welcome.response else {
+            panic!()
+        };
+        let said = bind::read_result(&user_data).unwrap();
+        assert_eq!(
+            (said.mta.as_str(), said.password.as_slice()),
+            ("GW", &b"ours"[..])
+        );
+        // A peer without a password file may give any.
+        assert!(call(&directory, "SPOKE", b"whatever", "198.51.100.1").is_ok());
+        for (mta, password, from, says) in [
+            ("HUB", &b"wrong"[..], "192.0.2.7", "password"),
+            ("HUB", b"theirs2", "192.0.2.7", "password"),
+            ("HUB", b"", "192.0.2.7", "password"),
+            ("HUB", b"theirs", "198.51.100.1", "call from"),
+            ("NOBODY", b"theirs", "192.0.2.7", "no peer"),
+            ("", b"", "192.0.2.7", "no peer"),
+        ] {
+            let why = call(&directory, mta, password, from).unwrap_err();
+            assert!(why.contains(says), "{why}");
+            assert!(!why.contains("theirs"), "a password does not reach the log");
+        }
+    }
+
+    #[test]
+    fn lenience_takes_strangers_but_gives_them_no_password() {
+        let directory = directory(true);
+        let welcome = call(&directory, "NOBODY", b"x", "192.0.2.7").unwrap();
+        assert_eq!((welcome.peer, welcome.mta.as_str()), (None, "NOBODY"));
+        let OpenResponse::Accept { user_data, .. } = welcome.response else {
+            panic!()
+        };
+        assert!(bind::read_result(&user_data).unwrap().password.is_empty());
+        assert_eq!(
+            call(&directory, "HUB", b"wrong", "192.0.2.7").unwrap().peer,
+            None
+        );
+    }
+
+    #[test]
+    fn the_responder_must_be_the_peer_called() {
+        let directory = directory(false);
+        let hub = directory.peer("hub").unwrap();
+        let judge = |mta: &str, password: &[u8]| {
+            let bind = Bind {
+                mta: mta.to_owned(),
+                password: password.to_vec(),
+            };
+            directory.judge_responder(hub, &bind::result(&bind))
+        };
+        assert_eq!(judge("HUB", b"theirs"), Ok(()));
+        assert!(judge("SPOKE", b"theirs").unwrap_err().contains("answered"));
+        assert!(judge("HUB", b"").unwrap_err().contains("password"));
+    }
+}
