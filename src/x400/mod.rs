@@ -1,15 +1,28 @@
 //! The X.400 endpoint: MTA bind, association, transfer (X.411, X.419), and its sockets.
 //!
 //! ```text
-//! config       the [x400] table: where to listen, the peer MTAs
-//! handler      what the owner of a server provides
+//! config        the [x400] table: where to listen, the peer MTAs
+//! bind          what two MTAs say of themselves           no I/O
+//! association   who may have one                          no I/O
+//! transfer      an MTS-APDU as RTSE carries it            no I/O
+//! link          the layers of `osi` on a socket
+//! server        takes transfers, for a handler
+//! client        sends transfers over warm associations
 //! ```
 
+mod apdu;
 pub mod association;
 pub mod bind;
+pub mod client;
 pub mod config;
 mod handler;
+mod link;
+pub mod server;
 pub mod transfer;
 
+pub use apdu::Apdu;
+pub use association::Directory;
+pub use client::{Client, Outcome};
 pub use config::{Config, Peer};
 pub use handler::{ApduKind, Arrived, Caller, Handler, Refusal, RefusalReason, Spool};
+pub use server::Server;

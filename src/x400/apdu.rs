@@ -1,0 +1,86 @@
+//! An APDU to be transferred, read a bounded piece at a time from memory or from a file.
+
+use std::collections::VecDeque;
+use std::io;
+use std::path::PathBuf;
+
+use bytes::{Bytes, BytesMut};
+use tokio::fs::File;
+use tokio::io::AsyncReadExt;
+
+use super::transfer;
+use crate::octets::{Chunks, Octets};
+
+/// A bare MTS-APDU: where its octets are.
+#[derive(Debug, Clone)]
+pub enum Apdu {
+    /// In memory, in pieces.
+    Octets(Octets),
+    /// In a file, all of it.
+    File(PathBuf),
+}
+
+/// The octets of a transfer, wrapped as RTSE carries them.
+#[derive(Debug)]
+pub(super) struct Wrapped {
+    /// Octets that were read and not given.
+    ready: VecDeque<Bytes>,
+    length: usize,
+    from: From,
+}
+
+#[derive(Debug)]
+enum From {
+    Octets(Chunks),
+    File(File),
+    /// Everything was read.
+    End,
+}
+
+impl Wrapped {
+    /// The transfer of an APDU on an association where P1 has this presentation context.
+    pub(super) async fn open(apdu: Apdu, user_context: u32) -> io::Result<Self> {
+        let prefix = transfer::prefix(user_context);
+        Ok(Self {
+            length: prefix.len(),
+            ready: VecDeque::from([prefix]),
+            from: match apdu {
+                Apdu::Octets(octets) => From::Octets(octets.chunks()),
+                Apdu::File(path) => From::File(File::open(path).await?),
+            },
+        })
+    }
+
+    /// The next octets, at most so many, and whether they are the last.
+    pub(super) async fn next(&mut self, most: usize) -> io::Result<(Bytes, bool)> {
+        while self.length < most {
+            let octets = match &mut self.from {
+                From::Octets(chunks) => chunks.next(),
+                From::File(file) => {
+                    let mut octets = BytesMut::with_capacity(most);
+                    file.read_buf(&mut octets).await?;
+                    Some(octets.freeze()).filter(|octets| !octets.is_empty())
+                }
+                From::End => break,
+            };
+            let octets = octets.unwrap_or_else(|| {
+                self.from = From::End;
+                transfer::SUFFIX
+            });
+            self.length += octets.len();
+            self.ready.push_back(octets);
+        }
+        let mut piece = BytesMut::with_capacity(most.min(self.length));
+        while let Some(mut octets) = self.ready.pop_front() {
+            let rest = octets.split_off(octets.len().min(most - piece.len()));
+            piece.extend_from_slice(&octets);
+            if !rest.is_empty() {
+                self.ready.push_front(rest);
+                break;
+            }
+        }
+        self.length -= piece.len();
+        let last = self.length == 0 && matches!(self.from, From::End);
+        Ok((piece.freeze(), last))
+    }
+}

@@ -1,0 +1,159 @@
+//! A stack on a socket: reads, writes and the clock of one association.
+
+use std::collections::VecDeque;
+use std::io;
+use std::time::{Duration, Instant};
+
+use bytes::{Buf, BytesMut};
+use tokio::io::{AsyncReadExt, AsyncWriteExt};
+use tokio::net::TcpStream;
+use tokio::time::{sleep_until, timeout};
+
+use crate::osi::presentation::Misuse;
+use crate::osi::rtse::{Indication, Request};
+use crate::osi::stack::{Config, Network, Outgoing, Stack};
+
+/// How many octets are read at a time.
+const READ: usize = 128 * 1024;
+
+/// One association on its TCP connection.
+#[derive(Debug)]
+pub(super) struct Link {
+    stream: TcpStream,
+    stack: Stack,
+    /// What the stack has told and nobody has heard.
+    told: VecDeque<Indication>,
+    /// What is to be written.
+    unsent: BytesMut,
+    /// Whether the connection is to be closed once everything is written.
+    closing: bool,
+    /// Whether the connection is gone.
+    closed: bool,
+    input: BytesMut,
+    /// How long the peer may leave a write standing.
+    patience: Duration,
+}
+
+impl Link {
+    /// An association on a connection just made, as initiator or responder.
+    ///
+    /// # Errors
+    /// What the system says of the socket.
+    pub(super) fn new(stream: TcpStream, config: Config) -> io::Result<Self> {
+        // Small writes with delayed acknowledgements would cost 40 ms an activity.
+        stream.set_nodelay(true)?;
+        let patience = config.transfer_timeout;
+        Ok(Self {
+            stream,
+            stack: Stack::new(config, Instant::now()),
+            told: VecDeque::new(),
+            unsent: BytesMut::new(),
+            closing: false,
+            closed: false,
+            input: BytesMut::with_capacity(READ),
+            patience,
+        })
+    }
+
+    /// The presentation context of P1 on this association.
+    pub(super) fn user_context(&self) -> u32 {
+        self.stack.rtse().user_context()
+    }
+
+    /// Whether the association can no longer be used.
+    pub(super) fn is_over(&self) -> bool {
+        let over = |told: &Indication| {
+            matches!(
+                told,
+                Indication::PAbort { .. } | Indication::UAbort { .. } | Indication::Close
+            )
+        };
+        self.closed || self.closing || self.told.iter().any(over)
+    }
+
+    /// Asks something of the stack; what it says goes out with the next [`Link::next`].
+    pub(super) fn request(&mut self, request: Request) -> Result<(), Misuse> {
+        let out = self.stack.request(request, Instant::now())?;
+        self.take(out);
+        Ok(())
+    }
+
+    fn take(&mut self, out: Vec<Outgoing>) {
+        for event in out {
+            match event {
+                Outgoing::Indication(indication) => self.told.push_back(indication),
+                // What one step says leaves in one write.
+                Outgoing::Octets(octets) => self.unsent.extend_from_slice(&octets),
+                Outgoing::Close => self.closing = true,
+            }
+        }
+    }
+
+    /// The next thing the stack tells; `None` when the connection is gone. May be dropped at any
+    /// await and called again.
+    pub(super) async fn next(&mut self) -> Option<Indication> {
+        loop {
+            // Write before anything is told: the peer need not wait for what we do next.
+            self.flush().await;
+            if let Some(indication) = self.told.pop_front() {
+                return Some(indication);
+            }
+            if self.closed {
+                return None;
+            }
+            let deadline = self.stack.deadline();
+            tokio::select! {
+                read = self.stream.read_buf(&mut self.input) => {
+                    let event = match read {
+                        Ok(1..) => Network::Octets(self.input.split().freeze()),
+                        Ok(0) | Err(_) => Network::Closed,
+                    };
+                    self.input.reserve(READ);
+                    self.closed = event == Network::Closed;
+                    let out = self.stack.network(event, Instant::now());
+                    self.take(out);
+                }
+                () = sleep(deadline) => {
+                    let out = self.stack.tick(Instant::now());
+                    self.take(out);
+                }
+            }
+        }
+    }
+
+    /// Writes what is to be written, and closes the connection if that is asked.
+    async fn flush(&mut self) {
+        while !self.unsent.is_empty() && !self.closed {
+            match timeout(self.patience, self.stream.write_buf(&mut self.unsent)).await {
+                Ok(Ok(1..)) => {}
+                _ => self.lost(),
+            }
+        }
+        if self.closing && !self.closed {
+            // Best effort: the connection is over whatever the system says of it.
+            let _ = timeout(self.patience, self.stream.shutdown()).await;
+            self.lost();
+        }
+    }
+
+    /// The connection is gone.
+    fn lost(&mut self) {
+        self.closed = true;
+        self.unsent.advance(self.unsent.len());
+        let out = self.stack.network(Network::Closed, Instant::now());
+        self.take(out);
+    }
+
+    /// Writes what is left, and waits until the connection is gone.
+    pub(super) async fn finish(mut self) {
+        while self.next().await.is_some() {}
+    }
+}
+
+/// Until a deadline; for ever if there is none.
+async fn sleep(deadline: Option<Instant>) {
+    match deadline {
+        Some(deadline) => sleep_until(deadline.into()).await,
+        None => std::future::pending().await,
+    }
+}
