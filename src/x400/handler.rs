@@ -6,8 +6,6 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
-pub use crate::osi::rtse::Refusal as RefusalReason;
-
 /// Takes the transfers of a server.
 ///
 /// For each transfer the server calls [`Handler::begin`], writes the bare MTS-APDU into the
@@ -16,6 +14,15 @@ pub use crate::osi::rtse::Refusal as RefusalReason;
 pub trait Handler: Send + Sync + 'static {
     /// Where octets are kept until the transfer ends.
     type Spool: Spool;
+
+    /// A peer opens an association, and its bind is in order.
+    ///
+    /// # Errors
+    /// The association is refused as busy.
+    fn welcome(&self, from: &Caller) -> impl Future<Output = Result<(), Refusal>> + Send {
+        let _ = from;
+        std::future::ready(Ok(()))
+    }
 
     /// A peer begins a transfer.
     ///
@@ -79,7 +86,20 @@ pub struct Arrived {
     pub octets: u64,
 }
 
-/// A transfer refused by its receiver.
+/// What the peer of a refused transfer is told.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum RefusalReason {
+    /// We cannot receive now: disk full, queue closed. It may try again.
+    ReceivingAbilityJeopardized,
+    /// Something on our side failed. It may try again.
+    LocalError,
+    /// The APDU can never be taken: too large, not an APDU.
+    Unrecoverable,
+    /// Nothing: the association is given up. It may try again.
+    Abort,
+}
+
+/// A transfer, or an association, refused by its receiver.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
 #[error("{explanation}")]
 pub struct Refusal {

@@ -26,3 +26,6 @@ pub use client::{Client, Outcome};
 pub use config::{Config, Peer};
 pub use handler::{ApduKind, Arrived, Caller, Handler, Refusal, RefusalReason, Spool};
 pub use server::Server;
+
+#[cfg(test)]
+mod tests;

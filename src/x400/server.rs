@@ -21,7 +21,7 @@ use super::handler::{Caller, Handler, Refusal, RefusalReason, Spool as _};
 use super::link::Link;
 use super::transfer::{Bounds, Fault, Reader};
 use crate::failpoint::Failpoint;
-use crate::osi::rtse::{Indication, Open, Request};
+use crate::osi::rtse::{self, Indication, Open, Request};
 
 /// How many callers too many are told so at the same time; more are not even told.
 const TOLD_BUSY: usize = 32;
@@ -213,7 +213,7 @@ async fn serve<H: Handler>(
         };
         let answer = match told {
             None => return,
-            Some(Indication::Open(open)) => Some(welcome(shared, &open, &mut caller)),
+            Some(Indication::Open(open)) => Some(welcome(shared, &open, &mut caller).await),
             Some(Indication::TransferBegin { .. }) => receive(shared, &mut link, &caller).await,
             Some(Indication::Close) => Some(Request::CloseResponse),
             // We have nothing to send on it.
@@ -232,17 +232,21 @@ async fn serve<H: Handler>(
 }
 
 /// The answer to a caller.
-fn welcome<H>(shared: &Shared<H>, open: &Open, caller: &mut Caller) -> Request {
+async fn welcome<H: Handler>(shared: &Shared<H>, open: &Open, caller: &mut Caller) -> Request {
     let response = match shared.directory.judge(open, caller.address) {
         Ok(welcome) => {
-            info!(
-                mta = welcome.mta,
-                name = welcome.peer,
-                "association accepted"
-            );
             caller.peer = welcome.peer;
             caller.mta = welcome.mta;
-            welcome.response
+            match shared.handler.welcome(caller).await {
+                Ok(()) => {
+                    info!(mta = caller.mta, name = caller.peer, "association accepted");
+                    welcome.response
+                }
+                Err(refusal) => {
+                    warn!(mta = caller.mta, explanation = %refusal, "association refused");
+                    association::busy()
+                }
+            }
         }
         Err(unwelcome) => {
             warn!(explanation = unwelcome.explanation, "association refused");
@@ -266,7 +270,18 @@ async fn receive<H: Handler>(
         Ok(false) => None,
         Err(refusal) => {
             warn!(mta = caller.mta, explanation = %refusal, "transfer refused");
-            Some(Request::TransferRefuse(refusal.reason))
+            Some(match refusal.reason {
+                RefusalReason::ReceivingAbilityJeopardized => {
+                    Request::TransferRefuse(rtse::Refusal::ReceivingAbilityJeopardized)
+                }
+                RefusalReason::LocalError => Request::TransferRefuse(rtse::Refusal::LocalError),
+                RefusalReason::Unrecoverable => {
+                    Request::TransferRefuse(rtse::Refusal::Unrecoverable)
+                }
+                RefusalReason::Abort => Request::Abort {
+                    explanation: refusal.explanation,
+                },
+            })
         }
     }
 }
