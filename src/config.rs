@@ -134,6 +134,13 @@ impl Problem {
         }
     }
 
+    /// A fault of a line, counted from 1.
+    #[must_use]
+    pub fn on_line(file: &Path, contents: &str, line: usize, text: impl Into<String>) -> Self {
+        let before = contents.split_inclusive('\n').take(line.saturating_sub(1));
+        Self::at(file, contents, before.map(str::len).sum(), text)
+    }
+
     /// A fault of a value that stands in `contents` as a quoted string.
     #[must_use]
     pub fn of_value(file: &Path, contents: &str, value: &str, text: impl Into<String>) -> Self {

@@ -1,3 +1,51 @@
 //! The command line of mixgate.
 
-fn main() {}
+mod cli;
+
+use std::process::ExitCode;
+
+use clap::{Parser, Subcommand};
+
+/// A gateway between X.400 and Internet mail.
+#[derive(Debug, Parser)]
+#[command(name = "mixgate", version, about, max_term_width = 100)]
+struct Arguments {
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the gateway
+    Serve(cli::serve::Arguments),
+    /// Load everything a configuration names and show what is wrong with it
+    Check(cli::check::Arguments),
+    /// Show the configuration
+    #[command(subcommand)]
+    Config(cli::check::ConfigCommand),
+    /// Convert one message as the service would
+    Convert(cli::convert::Arguments),
+    /// Show a PDU in ASN.1 value notation or JSON
+    Decode(cli::decode::Arguments),
+    /// Map addresses and say by which rule
+    Address(cli::address::Arguments),
+    /// See and steer what waits
+    Queue(cli::queue::Arguments),
+}
+
+fn main() -> ExitCode {
+    let arguments = match Arguments::try_parse() {
+        Ok(arguments) => arguments,
+        Err(error) => return cli::exit::usage(&error),
+    };
+    let outcome = match arguments.command {
+        Command::Serve(arguments) => cli::serve::run(arguments),
+        Command::Check(arguments) => cli::check::run(arguments),
+        Command::Config(command) => cli::check::show(command),
+        Command::Convert(arguments) => cli::convert::run(arguments),
+        Command::Decode(arguments) => cli::decode::run(arguments),
+        Command::Address(arguments) => cli::address::run(arguments),
+        Command::Queue(arguments) => cli::queue::run(arguments),
+    };
+    cli::exit::code(outcome)
+}

@@ -9,6 +9,8 @@ use crate::mixer::address::{Attribute, Attributes, Key};
 
 /// The route of recipients that are reached over SMTP, as it stands in the queue.
 pub const SMTP: &str = "smtp";
+/// The route of recipients that cannot be reached: they fail, and are reported, at once.
+pub const UNREACHABLE: &str = "unreachable";
 
 /// The two sides, as far as crossing them matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -77,6 +79,33 @@ impl Routes {
             }
         }
         destinations
+    }
+
+    /// `peer` and those that have every route it has, in the order of cost.
+    #[must_use]
+    pub fn alternates_of<'a>(&'a self, peer: &'a str) -> Vec<&'a str> {
+        let of = |name: &str| {
+            self.routes
+                .iter()
+                .filter(move |route| route.to == name)
+                .collect::<Vec<_>>()
+        };
+        let own = of(peer);
+        let mut alternates = vec![peer];
+        for route in &self.routes {
+            let others = of(&route.to);
+            let serves_all = own
+                .iter()
+                .all(|own| others.iter().any(|other| other.address == own.address));
+            if route.to != SMTP
+                && serves_all
+                && !alternates.contains(&route.to.as_str())
+                && !own.is_empty()
+            {
+                alternates.push(&route.to);
+            }
+        }
+        alternates
     }
 
     /// Whether what came in from one side may go out on another.
@@ -201,6 +230,13 @@ mod tests {
     fn organizational_units_match_from_the_most_significant_down() {
         assert_eq!(to("/S=X/OU=East/OU=Old/O=Org/ADMD= /C=GB/"), ["east"]);
         assert_eq!(to("/S=X/OU=Old/OU=East/O=Org/ADMD= /C=GB/"), ["country"]);
+    }
+
+    #[test]
+    fn an_alternate_has_every_route_of_the_peer() {
+        assert_eq!(routes().alternates_of("hub"), ["hub", "spare"]);
+        assert_eq!(routes().alternates_of("sales"), ["sales"]);
+        assert_eq!(routes().alternates_of("nobody"), ["nobody"]);
     }
 
     #[test]

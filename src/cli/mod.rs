@@ -1,0 +1,10 @@
+//! The commands: each reads its arguments, calls the library and prints what came of it.
+
+pub mod address;
+pub mod check;
+pub mod convert;
+pub mod decode;
+pub mod exit;
+pub mod input;
+pub mod queue;
+pub mod serve;

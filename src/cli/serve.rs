@@ -1,0 +1,69 @@
+//! `serve`: the gateway, until it is told to end.
+
+use std::io::IsTerminal as _;
+use std::path::PathBuf;
+
+use mixgate::config::DEFAULT_PATH;
+use mixgate::failpoint;
+use mixgate::gateway::service::Service;
+use mixgate::queue::StoreError;
+use tokio::signal::unix::{SignalKind, signal};
+use tracing_subscriber::EnvFilter;
+
+use super::exit::{Failure, Outcome};
+
+/// `mixgate serve`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH)]
+    config: PathBuf,
+}
+
+/// Runs the gateway.
+pub fn run(arguments: Arguments) -> Outcome {
+    failpoint::check().map_err(|error| Failure::Config(error.to_string()))?;
+    let rules = super::check::load(&arguments.config)?;
+    log_to_stderr("info");
+    let runtime = tokio::runtime::Runtime::new()?;
+    runtime.block_on(async {
+        let store = rules
+            .config
+            .queue
+            .open()
+            .map_err(|error| unopened(&error))?;
+        let mut terminate = signal(SignalKind::terminate())?;
+        let mut interrupt = signal(SignalKind::interrupt())?;
+        let service = Service::start(rules, store)
+            .await
+            .map_err(|error| Failure::Unavailable(format!("cannot listen: {error}")))?;
+        tracing::info!(smtp = ?service.smtp, x400 = ?service.x400, "started");
+        tokio::select! {
+            _ = terminate.recv() => {}
+            _ = interrupt.recv() => {}
+        }
+        tracing::info!("stopping");
+        service.stop().await;
+        tracing::info!("stopped");
+        Ok(())
+    })
+}
+
+/// Logs to standard error; `RUST_LOG` overrides `level`.
+pub fn log_to_stderr(level: &str) {
+    let filter = EnvFilter::try_from_default_env().unwrap_or_else(|_| EnvFilter::new(level));
+    tracing_subscriber::fmt()
+        .with_env_filter(filter)
+        .with_writer(std::io::stderr)
+        .with_ansi(std::io::stderr().is_terminal())
+        .with_target(false)
+        .init();
+}
+
+/// A queue that cannot be opened.
+pub fn unopened(error: &StoreError) -> Failure {
+    match error {
+        StoreError::Locked(_) => Failure::TryAgain(error.to_string()),
+        _ => Failure::CannotCreate(error.to_string()),
+    }
+}

@@ -1,0 +1,4 @@
+//! What comes in: mail over SMTP, APDUs over P1. Both end in one durable item of the queue.
+
+pub mod mail;
+pub mod transfer;

@@ -1,0 +1,248 @@
+//! P1 in: where the X.400 server puts the octets of a transfer, and what their envelope says.
+//!
+//! The activity is confirmed only after the queue has committed. A recipient that cannot be reached
+//! is taken all the same, without a route: it fails at once, and its report goes back.
+
+use std::io;
+use std::sync::Arc;
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use crate::asn1::mta::{
+    MessageTransferEnvelope, PerRecipientIndicators, Probe, ReportTransferEnvelope,
+};
+use crate::asn1::mts::{
+    BuiltInContentType, ContentType, MTSIdentifier, ORName, Priority as Urgency,
+};
+use crate::asn1::{self, DecodeError};
+use crate::failpoint::Failpoint;
+use crate::gateway::log::shown;
+use crate::gateway::route::{Side, UNREACHABLE};
+use crate::gateway::rules::Rules;
+use crate::gateway::{Gateway, clock, wire};
+use crate::queue::{
+    Accepted, DuplicateKey, Identifier, IdentifierKind, Item, ItemId, NewItem, Origin, Priority,
+    Recipient, Spool, StoreError, Transfer, TransferKind,
+};
+use crate::x400::{self, ApduKind, Arrived, Caller, Handler, Refusal, RefusalReason};
+
+/// The owner of the X.400 server.
+#[derive(Debug, Clone)]
+pub struct TransferIn(pub Arc<Gateway>);
+
+impl x400::Spool for Spool {
+    async fn write(&mut self, octets: Bytes) -> io::Result<()> {
+        Spool::write(self, &octets).await
+    }
+}
+
+impl Handler for TransferIn {
+    type Spool = Spool;
+
+    async fn begin(&self, _from: &Caller) -> Result<Spool, Refusal> {
+        Ok(self.0.store().spool(ItemId::generate()))
+    }
+
+    async fn commit(&self, from: &Caller, spool: Spool, arrived: Arrived) -> Result<(), Refusal> {
+        let envelope =
+            Envelope::read(arrived.kind, &arrived.envelope).map_err(|error| Refusal {
+                reason: RefusalReason::Unrecoverable,
+                explanation: format!("the transfer envelope cannot be read: {error}"),
+            })?;
+        let peer = from.peer.clone().unwrap_or_else(|| from.mta.clone());
+        let id = spool.id();
+        let identifier = wire::identifier_text(&envelope.identifier);
+        let addresses: Vec<String> = envelope
+            .recipients
+            .iter()
+            .map(|(_, name)| wire::attributes(name).to_string())
+            .collect();
+        let size = arrived.octets;
+        let body = spool.end().await.map_err(|error| failed(&error.into()))?;
+        let item = envelope.item(&self.0.rules(), id, &peer, from, clock::now());
+        let count = item.recipients.len();
+        let duplicate = DuplicateKey {
+            peer: peer.clone(),
+            mts_identifier: identifier.clone(),
+            recipients: addresses,
+        };
+        let new = NewItem {
+            item,
+            body,
+            duplicate: Some(duplicate),
+        };
+        let taken = self
+            .0
+            .store()
+            .enqueue(vec![new])
+            .await
+            .map_err(|error| failed(&error))?;
+        Failpoint::ActivityEndNoConfirm.pass();
+        match taken.first() {
+            Some(Accepted::Duplicate(first)) => tracing::info!(
+                id = %first, peer = %shown(&peer), association = from.association,
+                mts_identifier = %shown(&identifier), "duplicated"
+            ),
+            _ => tracing::info!(
+                %id, direction = "from_x400", peer = %shown(&peer), association = from.association,
+                mts_identifier = %shown(&identifier), size, recipients = count, "accepted"
+            ),
+        }
+        Ok(())
+    }
+}
+
+/// What the gateway needs of the three transfer envelopes.
+#[derive(Debug)]
+struct Envelope {
+    kind: TransferKind,
+    identifier: MTSIdentifier,
+    originator: Option<ORName>,
+    content_type: String,
+    priority: Priority,
+    /// The recipients we are responsible for, by number.
+    recipients: Vec<(u32, ORName)>,
+}
+
+impl Envelope {
+    fn read(kind: ApduKind, octets: &Bytes) -> Result<Self, DecodeError> {
+        match kind {
+            ApduKind::Message => {
+                let envelope: MessageTransferEnvelope = asn1::decode(octets)?;
+                let fields = envelope.per_recipient_fields.into_iter().map(|fields| {
+                    let number = fields.originally_specified_recipient_number;
+                    (
+                        number,
+                        fields.recipient_name,
+                        fields.per_recipient_indicators,
+                    )
+                });
+                Ok(Self {
+                    kind: TransferKind::Message,
+                    identifier: envelope.message_identifier,
+                    originator: Some(envelope.originator_name),
+                    content_type: content_type(&envelope.content_type),
+                    priority: priority(envelope.priority),
+                    recipients: responsible(fields),
+                })
+            }
+            ApduKind::Probe => {
+                let envelope: Probe = asn1::decode(octets)?;
+                let fields = envelope.per_recipient_fields.into_iter().map(|fields| {
+                    let number = fields.originally_specified_recipient_number;
+                    (
+                        number,
+                        fields.recipient_name,
+                        fields.per_recipient_indicators,
+                    )
+                });
+                Ok(Self {
+                    kind: TransferKind::Probe,
+                    identifier: envelope.probe_identifier,
+                    originator: Some(envelope.originator_name),
+                    content_type: content_type(&envelope.content_type),
+                    priority: Priority::default(),
+                    recipients: responsible(fields),
+                })
+            }
+            ApduKind::Report => {
+                let envelope: ReportTransferEnvelope = asn1::decode(octets)?;
+                Ok(Self {
+                    kind: TransferKind::Report,
+                    identifier: envelope.report_identifier,
+                    originator: None,
+                    content_type: String::new(),
+                    priority: Priority::default(),
+                    recipients: vec![(0, envelope.report_destination_name)],
+                })
+            }
+        }
+    }
+
+    fn item(self, rules: &Rules, id: ItemId, peer: &str, from: &Caller, now: Timestamp) -> Item {
+        let mut placed = Vec::new();
+        let mut recipients = Vec::new();
+        for (number, name) in &self.recipients {
+            let address = wire::attributes(name);
+            let (route, content_type) = match rules.place_or_address(&address, Side::X400) {
+                // Two ways of writing one recipient are one recipient.
+                Ok(place) if placed.contains(&place) => continue,
+                Ok(place) => {
+                    placed.push(place.clone());
+                    (place.route, place.content_type)
+                }
+                Err(_) => (UNREACHABLE.to_owned(), ""),
+            };
+            recipients.push(Recipient::new(
+                *number,
+                address.to_string(),
+                route,
+                content_type,
+                now,
+            ));
+        }
+        Item {
+            id,
+            arrived: now,
+            expires: rules.expires(now, self.priority),
+            priority: self.priority,
+            size: 0,
+            peer: peer.to_owned(),
+            cause: None,
+            identifiers: vec![Identifier::new(
+                IdentifierKind::MtsIdentifier,
+                wire::identifier_text(&self.identifier),
+            )],
+            origin: Origin::Transfer(Transfer {
+                kind: self.kind,
+                association: from.association.to_string(),
+                originator: self
+                    .originator
+                    .as_ref()
+                    .map(|name| wire::attributes(name).to_string())
+                    .unwrap_or_default(),
+                content_type: self.content_type,
+            }),
+            recipients,
+        }
+    }
+}
+
+/// The recipients whose responsibility bit is one (X.411 clause 12.2.1.1.1.6).
+fn responsible(
+    fields: impl Iterator<Item = (i64, ORName, PerRecipientIndicators)>,
+) -> Vec<(u32, ORName)> {
+    fields
+        .filter(|(.., indicators)| indicators.contains(PerRecipientIndicators::RESPONSIBILITY))
+        .filter_map(|(number, name, _)| Some((u32::try_from(number).ok()?, name)))
+        .collect()
+}
+
+fn content_type(content_type: &ContentType) -> String {
+    match content_type {
+        ContentType::BuiltIn(BuiltInContentType(number)) => format!("p{number}"),
+        ContentType::Extended(oid) => oid.to_string(),
+    }
+}
+
+fn priority(urgency: Urgency) -> Priority {
+    match urgency {
+        Urgency::NON_URGENT => Priority::Routine,
+        Urgency::URGENT => Priority::Flash,
+        _ => Priority::Priority,
+    }
+}
+
+/// The refusal when the queue cannot take a transfer: the peer is to try again.
+fn failed(error: &StoreError) -> Refusal {
+    tracing::error!(%error, "the queue did not take a transfer");
+    let reason = match error {
+        StoreError::Full(_) => RefusalReason::ReceivingAbilityJeopardized,
+        _ => RefusalReason::LocalError,
+    };
+    Refusal {
+        reason,
+        explanation: error.to_string(),
+    }
+}

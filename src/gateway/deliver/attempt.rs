@@ -1,0 +1,232 @@
+//! One attempt: how each recipient of a claim ended, and the commit that records it.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+
+use super::{Deliverer, LEASE};
+use crate::failpoint::Failpoint;
+use crate::gateway::report::{self, Fate, Told};
+use crate::gateway::rules::Rules;
+use crate::gateway::{clock, log};
+use crate::mixer::outcome::Refusal;
+use crate::queue::schedule::Next;
+use crate::queue::{Claim, Finished, Item, Outcome, Recipient, Settled, StoreError};
+use crate::rfc822::Status;
+
+/// How it ended for one recipient, before the queue's own rules of patience.
+#[derive(Debug, Clone)]
+pub(super) struct End {
+    /// Its number in the item.
+    pub number: u32,
+    /// Whether the next hop took it, may take it later, or never will.
+    pub kind: EndKind,
+    /// RFC 3463 status.
+    pub status: Status,
+    /// X.411 reason and diagnostic, where they are known.
+    pub codes: Option<(u32, Option<u32>)>,
+    /// What was said.
+    pub text: String,
+    /// The next hop.
+    pub relay: Option<String>,
+}
+
+/// The three ways an attempt ends.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum EndKind {
+    /// The next hop is responsible; `told` if it will itself report success where asked.
+    Delivered {
+        /// Whether the next hop reports onwards.
+        reports: bool,
+    },
+    /// To be tried again.
+    Later,
+    /// Given up.
+    Never,
+    /// Left to an operator.
+    Held,
+}
+
+impl End {
+    /// A refusal by the mapping.
+    pub fn refused(number: u32, refusal: &Refusal) -> Self {
+        let status = Status(refusal.status.0, refusal.status.1, refusal.status.2);
+        Self {
+            number,
+            kind: if status.0 == 4 {
+                EndKind::Later
+            } else {
+                EndKind::Never
+            },
+            status,
+            codes: Some((refusal.reason, refusal.diagnostic)),
+            text: refusal.text.clone(),
+            relay: None,
+        }
+    }
+
+    /// Given up for all; the number is to be set.
+    pub fn never(status: Status, text: String) -> Self {
+        Self {
+            number: 0,
+            kind: EndKind::Never,
+            status,
+            codes: None,
+            text,
+            relay: None,
+        }
+    }
+
+    /// The same end for all recipients of a claim.
+    pub fn all(claim: &Claim, end: &Self) -> Vec<Self> {
+        let numbers = claim
+            .item
+            .recipients
+            .iter()
+            .map(|recipient| recipient.number);
+        numbers
+            .map(|number| Self {
+                number,
+                ..end.clone()
+            })
+            .collect()
+    }
+}
+
+impl Deliverer {
+    /// Tries the recipients of a claim once, and records what became of them.
+    pub(super) async fn attempt(&self, claim: Claim) {
+        let store = self.gateway.store();
+        let body = match store.open(claim.item.id).await {
+            Ok(body) => body,
+            Err(error) => {
+                tracing::error!(id = %claim.item.id, %error, "the body of an item cannot be read");
+                return;
+            }
+        };
+        let rules = self.gateway.rules();
+        let ends = tokio::select! {
+            ends = self.send_on(&rules, &claim, &body) => ends,
+            error = self.keep(&claim) => {
+                tracing::error!(id = %claim.item.id, %error, "a delivery lost its claim");
+                return;
+            }
+        };
+        let now = clock::now();
+        if ends
+            .iter()
+            .any(|end| matches!(end.kind, EndKind::Delivered { .. }))
+        {
+            Failpoint::DeliveredNotRecorded.pass();
+        }
+        let (finished, settled) = conclude(&rules, &claim, &body, &ends, now);
+        if finished.new_items.is_empty() {
+            self.record(&claim, finished, &settled, now).await;
+        } else {
+            Failpoint::OutcomeNoReport.pass();
+            self.record(&claim, finished, &settled, now).await;
+        }
+    }
+
+    /// Renews the loan for as long as the delivery runs; returns only when that fails.
+    async fn keep(&self, claim: &Claim) -> StoreError {
+        loop {
+            tokio::time::sleep(LEASE / 2).await;
+            if let Err(error) = self.gateway.store().renew(claim, clock::now(), LEASE).await {
+                return error;
+            }
+        }
+    }
+
+    async fn record(&self, claim: &Claim, finished: Finished, settled: &[Settled], now: Timestamp) {
+        let reports: Vec<String> = finished
+            .new_items
+            .iter()
+            .map(|new| new.item.id.to_string())
+            .collect();
+        if let Err(error) = self.gateway.store().finish(claim, finished).await {
+            tracing::error!(id = %claim.item.id, %error, "the outcome of a delivery was not recorded");
+            return;
+        }
+        let delay = now.duration_since(claim.item.arrived).as_secs_f64();
+        for settled in settled {
+            log::outcome(&claim.item, &claim.route, settled, delay);
+        }
+        for report in reports {
+            tracing::info!(id = %claim.item.id, report, "reported");
+        }
+    }
+}
+
+/// What the queue is to record: patience applied, reports made.
+fn conclude(
+    rules: &Rules,
+    claim: &Claim,
+    body: &Bytes,
+    ends: &[End],
+    now: Timestamp,
+) -> (Finished, Vec<Settled>) {
+    let item = &claim.item;
+    let mut settled = Vec::new();
+    let mut told = Vec::new();
+    for end in ends {
+        let Some(recipient) = item.recipients.iter().find(|r| r.number == end.number) else {
+            continue;
+        };
+        let (outcome, fate) = patience(rules, item, recipient, end, now);
+        settled.push(Settled {
+            number: end.number,
+            outcome,
+            status: Some(end.status.to_string()),
+            text: end.text.clone(),
+            relay: end.relay.clone(),
+        });
+        if let Some(fate) = fate {
+            let expired = outcome == Outcome::Expired;
+            told.push(Told {
+                number: end.number,
+                fate,
+                status: if expired { Status(5, 4, 7) } else { end.status },
+                // maximum-time-expired
+                codes: if expired {
+                    Some((1, Some(5)))
+                } else {
+                    end.codes
+                },
+                text: end.text.clone(),
+                relay: end.relay.clone(),
+            });
+        }
+    }
+    let mut finished = Finished::new(now, settled.clone());
+    finished
+        .new_items
+        .extend(report::of(rules, item, body, &told, now));
+    (finished, settled)
+}
+
+/// What becomes of a recipient, and what its sender is to be told of it.
+fn patience(
+    rules: &Rules,
+    item: &Item,
+    recipient: &Recipient,
+    end: &End,
+    now: Timestamp,
+) -> (Outcome, Option<Fate>) {
+    match end.kind {
+        EndKind::Delivered { reports } => (Outcome::Delivered, (!reports).then_some(Fate::Relayed)),
+        EndKind::Never => (Outcome::Failed, Some(Fate::Failed)),
+        EndKind::Held => (Outcome::Held, None),
+        EndKind::Later => {
+            let next = rules.schedule().next(item, recipient.attempts + 1, now);
+            let Next::Retry(next_due) = next else {
+                return (Outcome::Expired, Some(Fate::Failed));
+            };
+            let delayed = !recipient.delay_reported && rules.schedule().delayed(item.arrived, now);
+            let outcome = Outcome::Deferred {
+                next_due,
+                delay_reported: delayed || recipient.delay_reported,
+            };
+            (outcome, delayed.then_some(Fate::Delayed))
+        }
+    }
+}

@@ -1,0 +1,427 @@
+//! The four roads out: mail to X.400, X.400 to mail, and each side to itself where that is allowed.
+
+use std::sync::Arc;
+
+use bytes::Bytes;
+
+use super::Deliverer;
+use super::attempt::{End, EndKind};
+use crate::asn1;
+use crate::asn1::mta::{
+    DomainSuppliedInformation, MtsApdu, PerRecipientIndicators, TraceInformationElement,
+};
+use crate::gateway::clock;
+use crate::gateway::route::{SMTP, Side, UNREACHABLE};
+use crate::gateway::rules::{Placed, Rules, refusal};
+use crate::mixer::address::Attributes;
+use crate::mixer::basic::time::Time;
+use crate::mixer::context::Context;
+use crate::mixer::outcome::{RecipientMapping, RecipientOutcome, Refusal, Unconverted};
+use crate::mixer::{domain, to_rfc822, to_x400};
+use crate::octets::Octets;
+use crate::queue::{Claim, Mail, Origin, TransferKind};
+use crate::rfc822::{AddrSpec, Envelope, Status, date};
+use crate::smtp::Outcome as SmtpOutcome;
+use crate::smtp::client::Answer;
+use crate::x400::Apdu;
+use crate::x400::client::Outcome as Transferred;
+
+impl Deliverer {
+    /// Converts and sends; says how it ended for every recipient of the claim.
+    pub(super) async fn send_on(
+        &self,
+        rules: &Arc<Rules>,
+        claim: &Claim,
+        body: &Bytes,
+    ) -> Vec<End> {
+        let to_smtp = claim.route == SMTP;
+        match &claim.item.origin {
+            Origin::Transfer(transfer) if transfer.kind == TransferKind::Probe => {
+                probe(rules, claim)
+            }
+            _ if claim.route == UNREACHABLE => unreachable(rules, claim),
+            Origin::Mail(mail) if to_smtp => self.relay_mail(rules, claim, mail, body).await,
+            Origin::Mail(mail) => self.to_x400(rules, claim, mail, body).await,
+            Origin::Transfer(_) if to_smtp => self.to_rfc822(rules, claim, body).await,
+            Origin::Transfer(_) => self.relay_transfer(rules, claim, body).await,
+        }
+    }
+
+    /// Mail to X.400 (RFC 2156 section 5.1).
+    async fn to_x400(
+        &self,
+        rules: &Arc<Rules>,
+        claim: &Claim,
+        mail: &Mail,
+        body: &Bytes,
+    ) -> Vec<End> {
+        // The copy for this route names the recipients it is responsible for (X.411 clause 14.3.1).
+        let (recipients, numbers): (Vec<_>, Vec<u32>) = (0..)
+            .zip(&mail.envelope.recipients)
+            .filter(|(number, _)| is_claimed(claim, *number))
+            .map(|(number, recipient)| (recipient.clone(), number))
+            .unzip();
+        let envelope = Envelope {
+            recipients,
+            ..mail.envelope.clone()
+        };
+        let octets = body.clone();
+        let converted = convert(rules, claim, move |context| {
+            to_x400::message(context, &envelope, &octets)
+        });
+        let message = match converted.await {
+            Ok(message) => message,
+            Err(end) => return End::all(claim, &end),
+        };
+        let mut ends = Vec::new();
+        let mut mapped = Vec::new();
+        for (number, entry) in numbers.iter().zip(&message.ledger.recipients) {
+            match entry.outcome {
+                RecipientOutcome::Mapped => mapped.push(*number),
+                RecipientOutcome::Refused => ends.push(not_mapped(*number, Some(entry))),
+            }
+        }
+        if !mapped.is_empty() {
+            let mut end = self.transfer(rules, claim, message.apdu).await;
+            if let (EndKind::Delivered { .. }, Some(further)) = (end.kind, message.further) {
+                end = self.transfer(rules, claim, further).await;
+            }
+            ends.extend(mapped.into_iter().map(|number| End {
+                number,
+                ..end.clone()
+            }));
+        }
+        ends
+    }
+
+    /// X.400 to mail (RFC 2156 section 5.3).
+    async fn to_rfc822(&self, rules: &Arc<Rules>, claim: &Claim, body: &Bytes) -> Vec<End> {
+        let octets = body.clone();
+        let converted = convert(rules, claim, move |context| {
+            to_rfc822::message(context, &octets)
+        });
+        let message = match converted.await {
+            Ok(message) => message,
+            Err(end) => return End::all(claim, &end),
+        };
+        let (recipients, numbers): (Vec<_>, Vec<u32>) = message
+            .envelope
+            .recipients
+            .into_iter()
+            .zip(&message.recipient_numbers)
+            .filter_map(|(recipient, number)| Some((recipient, u32::try_from(*number).ok()?)))
+            .filter(|(_, number)| is_claimed(claim, *number))
+            .unzip();
+        let mut ends: Vec<End> = claim
+            .item
+            .recipients
+            .iter()
+            .filter(|recipient| !numbers.contains(&recipient.number))
+            .map(|recipient| {
+                let mut entries = message.ledger.recipients.iter();
+                let entry = entries.find(|entry| entry.address == recipient.address);
+                not_mapped(recipient.number, entry)
+            })
+            .collect();
+        if !numbers.is_empty() {
+            let Some(relay) = &rules.config.smtp.relay else {
+                return End::all(claim, &no_relay());
+            };
+            let envelope = Envelope {
+                recipients,
+                ..message.envelope
+            };
+            ends.extend(outcomes(
+                &numbers,
+                self.smtp.send(relay, &envelope, &message.mail).await,
+            ));
+        }
+        ends
+    }
+
+    /// X.400 to X.400: the content untouched, our trace added (X.411 clause 14.3.1).
+    async fn relay_transfer(&self, rules: &Arc<Rules>, claim: &Claim, body: &Bytes) -> Vec<End> {
+        match relayed(rules, claim, body) {
+            Ok(apdu) => End::all(claim, &self.transfer(rules, claim, apdu).await),
+            Err(text) => End::all(claim, &End::never(Status(5, 6, 0), text)),
+        }
+    }
+
+    /// Gives an APDU to the peer of the route, or to the first of its alternates that takes it.
+    async fn transfer(&self, rules: &Rules, claim: &Claim, apdu: Octets) -> End {
+        let mut end = None;
+        for peer in rules.alternates_of(&claim.route) {
+            let (kind, status, text, relay) =
+                match self.x400.transfer(peer, Apdu::Octets(apdu.clone())).await {
+                    Transferred::Delivered { relay } => {
+                        let kind = EndKind::Delivered { reports: true };
+                        (kind, Status(2, 0, 0), "transferred".to_owned(), Some(relay))
+                    }
+                    Transferred::Later { relay, explanation } => {
+                        (EndKind::Later, Status(4, 4, 1), explanation, relay)
+                    }
+                    Transferred::Never { relay, explanation } => {
+                        (EndKind::Never, Status(5, 3, 0), explanation, relay)
+                    }
+                };
+            let relay = match relay {
+                Some(address) => format!("{peer}[{address}]"),
+                None => peer.to_owned(),
+            };
+            let this = End {
+                number: 0,
+                kind,
+                status,
+                codes: None,
+                text,
+                relay: Some(relay),
+            };
+            if kind != EndKind::Later {
+                return this;
+            }
+            end.get_or_insert(this);
+        }
+        end.unwrap_or_else(|| {
+            End::never(Status(5, 3, 5), format!("there is no peer {}", claim.route))
+        })
+    }
+
+    /// Mail to mail: our trace on top, the envelope as it came.
+    async fn relay_mail(
+        &self,
+        rules: &Rules,
+        claim: &Claim,
+        mail: &Mail,
+        body: &Bytes,
+    ) -> Vec<End> {
+        let Some(relay) = &rules.config.smtp.relay else {
+            return End::all(claim, &no_relay());
+        };
+        let mut envelope = Envelope {
+            recipients: Vec::new(),
+            ..mail.envelope.clone()
+        };
+        let mut numbers = Vec::new();
+        let mut ends = Vec::new();
+        for claimed in &claim.item.recipients {
+            let Ok(Some(address)) = AddrSpec::from_path(&format!("<{}>", claimed.address)) else {
+                let text = format!("{} is no mailbox", claimed.address);
+                ends.push(End {
+                    number: claimed.number,
+                    ..End::never(Status(5, 1, 3), text)
+                });
+                continue;
+            };
+            let original = usize::try_from(claimed.number).ok();
+            let original = original.and_then(|number| mail.envelope.recipients.get(number));
+            let mut recipient = crate::rfc822::Recipient::new(address);
+            if let Some(original) = original {
+                recipient.notify = original.notify;
+                recipient.orcpt.clone_from(&original.orcpt);
+            }
+            envelope.recipients.push(recipient);
+            numbers.push(claimed.number);
+        }
+        let mut content = Octets::from(received(rules, claim, mail));
+        content.push(body.clone());
+        ends.extend(outcomes(
+            &numbers,
+            self.smtp.send(relay, &envelope, &content).await,
+        ));
+        ends
+    }
+}
+
+/// The `Received` field of mail that passes through (RFC 5321 section 4.4); none on mail of our own.
+fn received(rules: &Rules, claim: &Claim, mail: &Mail) -> String {
+    if mail.helo.is_empty() {
+        return String::new();
+    }
+    format!(
+        "Received: from {} ([{}])\r\n\tby {} with {} id {};\r\n\t{}\r\n",
+        mail.helo,
+        claim.item.peer,
+        rules.config.gateway.name,
+        mail.protocol,
+        claim.item.id,
+        date::print(&clock::in_place(claim.item.arrived)).unwrap_or_default(),
+    )
+}
+
+/// The ends of recipients, in the order they were sent.
+fn outcomes(numbers: &[u32], outcomes: Vec<SmtpOutcome>) -> Vec<End> {
+    let ended = numbers.iter().zip(outcomes);
+    ended
+        .map(|(number, outcome)| {
+            let (
+                kind,
+                Answer {
+                    status, text, peer, ..
+                },
+            ) = match outcome {
+                SmtpOutcome::Delivered(answer) => (
+                    EndKind::Delivered {
+                        reports: answer.dsn,
+                    },
+                    answer,
+                ),
+                SmtpOutcome::Later(answer) => (EndKind::Later, answer),
+                SmtpOutcome::Never(answer) => (EndKind::Never, answer),
+            };
+            End {
+                number: *number,
+                kind,
+                status,
+                codes: None,
+                text,
+                relay: Some(peer),
+            }
+        })
+        .collect()
+}
+
+/// A probe is answered here: whether a message would have gone on (RFC 2156 section 5.3.9).
+fn probe(rules: &Rules, claim: &Claim) -> Vec<End> {
+    let recipients = claim.item.recipients.iter();
+    recipients
+        .map(|recipient| match placed(rules, &recipient.address) {
+            Ok(_) => End {
+                number: recipient.number,
+                kind: EndKind::Delivered { reports: false },
+                status: Status(2, 1, 5),
+                codes: None,
+                text: format!(
+                    "Probe serviced by the gateway {}",
+                    rules.config.gateway.name
+                ),
+                relay: None,
+            },
+            Err(refusal) => End::refused(recipient.number, &refusal),
+        })
+        .collect()
+}
+
+/// Recipients that could not be placed when they came.
+fn unreachable(rules: &Rules, claim: &Claim) -> Vec<End> {
+    let recipients = claim.item.recipients.iter();
+    recipients
+        .map(|recipient| match placed(rules, &recipient.address) {
+            Ok(_) => End {
+                number: recipient.number,
+                ..End::never(
+                    Status(5, 1, 1),
+                    "it could not be routed when it came".to_owned(),
+                )
+            },
+            Err(refusal) => End::refused(recipient.number, &refusal),
+        })
+        .collect()
+}
+
+/// Where an O/R address in text goes.
+fn placed(rules: &Rules, address: &str) -> Result<Placed, Refusal> {
+    match address.parse::<Attributes>() {
+        Ok(address) => rules.place_or_address(&address, Side::X400),
+        Err(error) => Err(Refusal {
+            section: "4.1.3",
+            status: crate::mixer::outcome::Status(5, 1, 3),
+            reason: 1,
+            diagnostic: Some(0),
+            text: error.to_string(),
+        }),
+    }
+}
+
+/// The same indicators, the responsibility bit zero.
+fn without_responsibility(indicators: &PerRecipientIndicators) -> PerRecipientIndicators {
+    let ones: Vec<u32> = indicators
+        .0
+        .ones()
+        .filter(|bit| *bit != PerRecipientIndicators::RESPONSIBILITY)
+        .collect();
+    PerRecipientIndicators::of(&ones)
+}
+
+fn is_claimed(claim: &Claim, number: u32) -> bool {
+    claim
+        .item
+        .recipients
+        .iter()
+        .any(|recipient| recipient.number == number)
+}
+
+fn no_relay() -> End {
+    let text = "no [smtp] relay is configured".to_owned();
+    End {
+        kind: EndKind::Later,
+        ..End::never(Status(4, 3, 5), text)
+    }
+}
+
+/// How it ends for a recipient that the conversion left out, as the ledger has it.
+fn not_mapped(number: u32, entry: Option<&RecipientMapping>) -> End {
+    let status = entry
+        .and_then(|entry| entry.status)
+        .map_or(Status(5, 1, 1), Into::into);
+    let text = entry.map_or("it has no address on the other side", |entry| {
+        entry.rule.as_str()
+    });
+    End {
+        number,
+        codes: entry.and_then(|entry| Some((entry.reason?, entry.diagnostic))),
+        ..End::never(status, text.to_owned())
+    }
+}
+
+/// Runs a conversion off the threads that serve sockets; one that breaks costs only its message.
+async fn convert<T: Send + 'static>(
+    rules: &Arc<Rules>,
+    claim: &Claim,
+    conversion: impl FnOnce(&Context<'_>) -> Result<T, Unconverted> + Send + 'static,
+) -> Result<T, End> {
+    let (rules, id, arrived) = (Arc::clone(rules), claim.item.id, claim.item.arrived);
+    let route = claim.route.clone();
+    let task = tokio::task::spawn_blocking(move || conversion(&rules.context(id, arrived, &route)));
+    match task.await {
+        Ok(Ok(converted)) => Ok(converted),
+        Ok(Err(unconverted)) => Err(End::refused(0, &refusal(unconverted))),
+        Err(error) => {
+            tracing::error!(%id, %error, "a conversion broke; the message is held");
+            let text = "the conversion broke: a fault of the gateway".to_owned();
+            Err(End {
+                kind: EndKind::Held,
+                ..End::never(Status(4, 3, 0), text)
+            })
+        }
+    }
+}
+
+/// An APDU as it goes on to the next MTA: our trace added, responsibility for the claimed recipients.
+fn relayed(rules: &Rules, claim: &Claim, body: &Bytes) -> Result<Octets, String> {
+    let mut apdu: MtsApdu = asn1::decode(body).map_err(|error| error.to_string())?;
+    let domain =
+        domain::of_address(&rules.config.gateway.domain).ok_or("our domain has no country")?;
+    let element = TraceInformationElement {
+        global_domain_identifier: domain,
+        domain_supplied_information: DomainSuppliedInformation {
+            arrival_time: Time::utc(claim.item.arrived).to_utc_time().into(),
+            ..DomainSuppliedInformation::default()
+        },
+        ..TraceInformationElement::default()
+    };
+    match &mut apdu {
+        MtsApdu::Message(message) => {
+            message.envelope.trace_information.0.push(element);
+            for fields in &mut message.envelope.per_recipient_fields {
+                let number = u32::try_from(fields.originally_specified_recipient_number);
+                if !number.is_ok_and(|number| is_claimed(claim, number)) {
+                    fields.per_recipient_indicators =
+                        without_responsibility(&fields.per_recipient_indicators);
+                }
+            }
+        }
+        MtsApdu::Report(report) => report.envelope.trace_information.0.push(element),
+        MtsApdu::Probe(_) => return Err("a probe is answered, not relayed".to_owned()),
+    }
+    Ok(asn1::encode_octets(&apdu))
+}

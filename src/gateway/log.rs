@@ -1,0 +1,105 @@
+//! What the log says: constant events in the past tense, a closed set of fields.
+//!
+//! One line for each outcome of each recipient. Octets of strangers are escaped ([`shown`]);
+//! contents and passwords are never logged.
+
+use std::fmt;
+
+use crate::queue::{IdentifierKind, Item, Settled};
+
+/// The longest text of a stranger that a log line quotes, in characters.
+const LONGEST: usize = 300;
+
+/// A text of a stranger, safe in a line: control characters escaped, cut where it is too long.
+pub struct Shown<'a>(&'a str);
+
+/// Makes a stranger's text safe in a log line.
+#[must_use]
+pub fn shown(text: &str) -> Shown<'_> {
+    Shown(text)
+}
+
+impl fmt::Display for Shown<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let mut characters = self.0.chars();
+        for character in characters.by_ref().take(LONGEST) {
+            if character.is_control()
+                || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}')
+            {
+                write!(f, "{}", character.escape_default())?;
+            } else {
+                write!(f, "{character}")?;
+            }
+        }
+        if characters.next().is_some() {
+            f.write_str("…")?;
+        }
+        Ok(())
+    }
+}
+
+/// The direction of a delivery, as the log names it.
+#[must_use]
+pub fn direction(item: &Item, route: &str) -> &'static str {
+    use crate::queue::Origin;
+    match (&item.origin, route == super::route::SMTP) {
+        (Origin::Mail(_), false) => "to_x400",
+        (Origin::Transfer(_), true) => "to_rfc822",
+        (Origin::Mail(_), true) => "smtp_to_smtp",
+        (Origin::Transfer(_), false) => "x400_to_x400",
+    }
+}
+
+/// Logs what became of one recipient: one line.
+pub fn outcome(item: &Item, route: &str, settled: &Settled, delay: f64) {
+    use crate::queue::Outcome;
+    let recipient = item
+        .recipients
+        .iter()
+        .find(|recipient| recipient.number == settled.number);
+    let recipient = recipient
+        .map(|recipient| recipient.address.as_str())
+        .unwrap_or_default();
+    macro_rules! line {
+        ($level:ident, $event:literal) => {
+            tracing::$level!(
+                id = %item.id,
+                direction = direction(item, route),
+                peer = %shown(&item.peer),
+                route = %shown(route),
+                recipient = %shown(recipient),
+                relay = %shown(settled.relay.as_deref().unwrap_or_default()),
+                delay = %format_args!("{delay:.3}"),
+                status = settled.status.as_deref().unwrap_or_default(),
+                message_id = %shown(item.identifier(IdentifierKind::MessageId).unwrap_or_default()),
+                mts_identifier = %shown(item.identifier(IdentifierKind::MtsIdentifier).unwrap_or_default()),
+                text = %shown(&settled.text),
+                $event
+            )
+        };
+    }
+    match settled.outcome {
+        Outcome::Delivered => line!(info, "delivered"),
+        Outcome::Deferred { .. } => line!(warn, "deferred"),
+        Outcome::Failed => line!(warn, "refused"),
+        Outcome::Expired => line!(warn, "expired"),
+        Outcome::Held => line!(warn, "held"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn nothing_a_stranger_says_breaks_a_line() {
+        assert_eq!(
+            shown("a\r\nb\u{1b}[2J\u{202e}é").to_string(),
+            "a\\r\\nb\\u{1b}[2J\\u{202e}é"
+        );
+        assert_eq!(
+            shown(&"x".repeat(400)).to_string().chars().count(),
+            LONGEST + 1
+        );
+    }
+}

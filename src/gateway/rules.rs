@@ -1,0 +1,437 @@
+//! What a gateway decides by: its configuration, the tables and routes it names, loaded whole.
+//!
+//! [`Rules`] never change; a reload makes new ones. The command line converts by the same rules as
+//! the service.
+
+use std::fs;
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::clock;
+use super::route::{Crossing, Routes, SMTP, Side};
+use crate::config::{Config, Problem, Route};
+use crate::mixer::address::mcgam::{TableKind, Tables};
+use crate::mixer::address::{Attributes, Role, to_rfc822, to_x400};
+use crate::mixer::context::{Context, PeerProfile};
+use crate::mixer::outcome::{Refusal, Status, Unconverted};
+use crate::queue::Priority;
+use crate::queue::schedule::Schedule;
+use crate::rfc822::AddrSpec;
+
+/// What is delivered over SMTP, as the queue names it.
+pub const MAIL: &str = "mail";
+/// What is delivered over P1, as the queue names it.
+pub const P22: &str = "p22";
+/// A report delivered over P1, as the queue names it.
+pub const REPORT: &str = "report";
+
+/// A configuration and all it names.
+#[derive(Debug, Clone, Default)]
+pub struct Rules {
+    /// The configuration.
+    pub config: Config,
+    /// The mapping tables.
+    pub tables: Tables,
+    routes: Routes,
+    profile: PeerProfile,
+}
+
+/// Where a recipient goes, and as whom.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Placed {
+    /// The route: a peer, or `smtp`.
+    pub route: String,
+    /// What it is given.
+    pub content_type: &'static str,
+    /// The recipient on the side it goes to, in text.
+    pub address: String,
+}
+
+impl Rules {
+    /// Loads a configuration file and all it names.
+    ///
+    /// # Errors
+    /// Every fault found.
+    pub fn load(path: &Path) -> Result<Self, Vec<Problem>> {
+        let (config, contents) = Config::load(path)?;
+        Self::of(config, path, &contents)
+    }
+
+    /// Loads what a configuration names; `contents` is its text, to show faults in.
+    ///
+    /// # Errors
+    /// Every fault found.
+    pub fn of(config: Config, path: &Path, contents: &str) -> Result<Self, Vec<Problem>> {
+        let mut problems = Vec::new();
+        let mut tables = Tables::default();
+        for file in &config.mapping.tables {
+            let name = file.file_name().unwrap_or_default().to_string_lossy();
+            let Some(kind) = TableKind::of_file_name(&name) else {
+                let text = "a table is called table1, table2, gate1 or gate2 (RFC 2156 appendix F)";
+                problems.push(Problem::of_value(path, contents, &name, text));
+                continue;
+            };
+            match fs::read_to_string(file) {
+                Ok(text) => {
+                    if let Err(errors) = tables.load(kind, &file.to_string_lossy(), &text) {
+                        problems.extend(errors.iter().map(|error| {
+                            Problem::on_line(file, &text, error.line, error.text.clone())
+                        }));
+                    }
+                }
+                Err(error) => problems.push(Problem::of_file(file, error.to_string())),
+            }
+        }
+        if !problems.is_empty() {
+            return Err(problems);
+        }
+        let peers = config.x400.peer.iter().flat_map(|peer| {
+            // `Config::parse` has refused a route that is no address.
+            let addresses = peer
+                .routes
+                .iter()
+                .filter_map(|route| route.parse::<Attributes>().ok());
+            addresses.map(|address| Route {
+                address,
+                to: peer.name.clone(),
+                cost: 0,
+            })
+        });
+        let routes = Routes::new(config.routing.clone(), &config.gateway.address, peers);
+        Ok(Self {
+            tables,
+            routes,
+            profile: PeerProfile::default(),
+            config,
+        })
+    }
+
+    /// What a conversion of the item `id`, which came at `arrived`, for `route` may know.
+    #[must_use]
+    pub fn context(&self, id: impl ToString, arrived: Timestamp, route: &str) -> Context<'_> {
+        Context {
+            id: id.to_string(),
+            now: clock::in_place(arrived),
+            gateway: &self.config.gateway,
+            tables: &self.tables,
+            peer: self
+                .config
+                .mapping
+                .profile
+                .get(route)
+                .unwrap_or(&self.profile),
+        }
+    }
+
+    /// When an item that came at `arrived` is given up.
+    #[must_use]
+    pub fn expires(&self, arrived: Timestamp, priority: Priority) -> Timestamp {
+        self.schedule().expires(priority, arrived)
+    }
+
+    /// When to try again, and when to give up.
+    #[must_use]
+    pub fn schedule(&self) -> &Schedule {
+        &self.config.queue.schedule
+    }
+
+    /// The peers that take what is routed to `peer`, best first: itself and its alternates.
+    #[must_use]
+    pub fn alternates_of<'a>(&'a self, peer: &'a str) -> Vec<&'a str> {
+        self.routes.alternates_of(peer)
+    }
+
+    /// Where a recipient of mail goes.
+    ///
+    /// # Errors
+    /// It cannot be reached, cannot be said in X.400, or would be relayed where that is not
+    /// allowed. Only `trusted` clients may relay.
+    pub fn place_mail(&self, address: &AddrSpec, trusted: bool) -> Result<Placed, Refusal> {
+        let crossing = self.routes.crossing(Side::Smtp, Side::Smtp);
+        self.place(address, trusted && crossing == Crossing::Allowed)
+    }
+
+    /// Where a report of our own to a sender of mail goes.
+    ///
+    /// # Errors
+    /// It cannot be reached.
+    pub fn place_report(&self, sender: &AddrSpec) -> Result<Placed, Refusal> {
+        self.place(sender, true)
+    }
+
+    /// Where a report of our own to an X.400 originator goes: where its address is routed, else back
+    /// to the neighbour the subject came from.
+    ///
+    /// # Errors
+    /// It cannot be reached.
+    pub fn place_back(&self, originator: &Attributes, peer: &str) -> Result<Placed, Refusal> {
+        let to_peer = |name: &str| Placed {
+            route: name.to_owned(),
+            content_type: REPORT,
+            address: originator.to_string(),
+        };
+        match self.routes.destinations(originator).first() {
+            Some(route) if *route != SMTP => Ok(to_peer(route)),
+            _ if self.config.x400.peer.iter().any(|known| known.name == peer) => Ok(to_peer(peer)),
+            _ => self.place_or_address(originator, Side::X400),
+        }
+    }
+
+    fn place(&self, address: &AddrSpec, may_relay: bool) -> Result<Placed, Refusal> {
+        let ours = address.domain().is_empty() || self.config.gateway.is_ours(address.domain());
+        if ours && address.local().eq_ignore_ascii_case("postmaster") {
+            return Ok(smtp(self.config.gateway.postmaster.clone()));
+        }
+        let relayed = |mailbox: &AddrSpec| {
+            if may_relay {
+                Ok(smtp(mailbox.to_string()))
+            } else {
+                Err(not_relayed(mailbox))
+            }
+        };
+        let context = self.context("", Timestamp::UNIX_EPOCH, "");
+        let mapped = to_x400::map(&context, address, Role::Recipient).map_err(refusal)?;
+        match to_rfc822::mapping_a(&context, &mapped.value) {
+            // It is an Internet address: nothing but an encapsulation says it in X.400.
+            Some(Ok(mailbox)) if self.config.gateway.is_ours(mailbox.domain()) => Err(unroutable(
+                &mailbox.to_string(),
+                "it leads back to this gateway",
+            )),
+            Some(Ok(mailbox)) => relayed(&mailbox),
+            Some(Err(text)) => Err(unroutable(&mapped.value.to_string(), &text)),
+            None => match self.routes.destinations(&mapped.value).first() {
+                Some(&SMTP) => relayed(address),
+                Some(peer) => Ok(Placed {
+                    route: (*peer).to_owned(),
+                    content_type: P22,
+                    address: mapped.value.to_string(),
+                }),
+                None if ours => Err(unroutable(
+                    &mapped.value.to_string(),
+                    "no X.400 neighbour has a route for it",
+                )),
+                None => relayed(address),
+            },
+        }
+    }
+
+    /// Where a recipient named by an O/R address goes, coming from `side`.
+    ///
+    /// # Errors
+    /// It cannot be reached, cannot be said in Internet mail, or would be relayed where that is not
+    /// allowed.
+    pub fn place_or_address(&self, address: &Attributes, side: Side) -> Result<Placed, Refusal> {
+        let route = self.routes.destinations(address).first().copied();
+        match route {
+            Some(peer) if peer != SMTP => match self.routes.crossing(side, Side::X400) {
+                Crossing::Allowed => Ok(Placed {
+                    route: peer.to_owned(),
+                    content_type: P22,
+                    address: address.to_string(),
+                }),
+                Crossing::Relaying => Err(unroutable(
+                    &address.to_string(),
+                    "this gateway does not relay between X.400 neighbours",
+                )),
+            },
+            _ => {
+                let context = self.context("", Timestamp::UNIX_EPOCH, "");
+                let mailbox = to_rfc822::map(&context, address, Role::Recipient)
+                    .map_err(refusal)?
+                    .value;
+                if self.config.gateway.is_ours(mailbox.domain()) {
+                    if mailbox.local().eq_ignore_ascii_case("postmaster") {
+                        return Ok(smtp(self.config.gateway.postmaster.clone()));
+                    }
+                    return Err(unroutable(
+                        &address.to_string(),
+                        "no table and no route has it",
+                    ));
+                }
+                Ok(smtp(mailbox.to_string()))
+            }
+        }
+    }
+}
+
+fn smtp(address: String) -> Placed {
+    Placed {
+        route: SMTP.to_owned(),
+        content_type: MAIL,
+        address,
+    }
+}
+
+/// The refusal in an answer that has no questions left: all name services are tables.
+pub fn refusal(unconverted: Unconverted) -> Refusal {
+    match unconverted {
+        Unconverted::Refused(refusal) => refusal,
+        Unconverted::Missing(_) => Refusal {
+            section: "4.2.1",
+            status: Status(4, 4, 3),
+            reason: 1,
+            diagnostic: Some(2),
+            text: "a directory has not answered yet".into(),
+        },
+    }
+}
+
+fn not_relayed(address: &AddrSpec) -> Refusal {
+    Refusal {
+        section: "4.3.4",
+        status: Status(5, 7, 1),
+        reason: 1,
+        diagnostic: Some(29),
+        text: format!("<{address}> is an Internet address: relaying is not allowed here"),
+    }
+}
+
+fn unroutable(address: &str, why: &str) -> Refusal {
+    Refusal {
+        section: "4.3.4",
+        status: Status(5, 1, 1),
+        reason: 1,
+        diagnostic: Some(0),
+        text: format!("{address}: {why}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const CONFIG: &str = r#"
+        [gateway]
+        name = "gw.example.org"
+        mta = "GW"
+        domain = "/PRMD=EXAMPLE/ADMD= /C=GB/"
+        address = "/O=Gateway/PRMD=EXAMPLE/ADMD= /C=GB/"
+        postmaster = "postmaster@example.org"
+        [routing]
+        smtp-to-smtp = true
+        [[x400.peer]]
+        name = "hub"
+        connect = ["127.0.0.1:1"]
+        routes = ["/PRMD=*/ADMD=HUB/C=GB/"]
+    "#;
+
+    fn rules() -> Rules {
+        let path = Path::new("m.toml");
+        let mut rules = Rules::of(Config::parse(path, CONFIG).unwrap(), path, CONFIG).unwrap();
+        let table1 =
+            "org.example#PRMD$ORG.ADMD$HUB.C$GB#\nlone.example#PRMD$LONE.ADMD$OTHER.C$FR#\n";
+        rules
+            .tables
+            .load(TableKind::Table1, "table1", table1)
+            .unwrap();
+        let table2 =
+            "PRMD$ORG.ADMD$HUB.C$GB#org.example#\nPRMD$LONE.ADMD$OTHER.C$FR#lone.example#\n";
+        rules
+            .tables
+            .load(TableKind::Table2, "table2", table2)
+            .unwrap();
+        rules
+    }
+
+    fn mail(address: &str) -> Result<(String, String), String> {
+        let address = AddrSpec::from_path(address).unwrap().unwrap();
+        let placed = rules().place_mail(&address, true);
+        placed
+            .map(|placed| (placed.route, placed.address))
+            .map_err(|refusal| refusal.status.to_string())
+    }
+
+    fn or(address: &str) -> Result<(String, String), String> {
+        let placed = rules().place_or_address(&address.parse().unwrap(), Side::X400);
+        placed
+            .map(|placed| (placed.route, placed.address))
+            .map_err(|refusal| refusal.status.to_string())
+    }
+
+    fn placed(route: &str, address: &str) -> Result<(String, String), String> {
+        Ok((route.into(), address.into()))
+    }
+
+    #[test]
+    fn mail_for_a_mapped_domain_goes_to_the_neighbour_that_routes_it() {
+        assert_eq!(
+            mail("<john.smith@org.example>"),
+            placed("hub", "/G=john/S=smith/PRMD=ORG/ADMD=HUB/C=GB/")
+        );
+    }
+
+    #[test]
+    fn mail_for_our_domain_carries_its_address_in_the_local_part() {
+        let address = "/S=Smith/PRMD=X/ADMD=HUB/C=GB/";
+        assert_eq!(
+            mail(&format!("<\"{address}\"@gw.example.org>")),
+            placed("hub", address)
+        );
+        assert_eq!(
+            mail("<\"/S=Smith/ADMD=NONE/C=GB/\"@gw.example.org>"),
+            Err("5.1.1".into())
+        );
+        assert!(mail("<nobody@gw.example.org>").is_err());
+    }
+
+    #[test]
+    fn s4_5_1_postmaster_is_always_reachable() {
+        assert_eq!(
+            mail("<Postmaster@GW.example.org>"),
+            placed(SMTP, "postmaster@example.org")
+        );
+        assert_eq!(mail("<postmaster>"), placed(SMTP, "postmaster@example.org"));
+    }
+
+    #[test]
+    fn a_mapped_domain_without_x400_route_is_an_internet_domain() {
+        assert_eq!(mail("<a@lone.example>"), placed(SMTP, "a@lone.example"));
+        assert_eq!(
+            or("/S=a/PRMD=LONE/ADMD=OTHER/C=FR/"),
+            placed(SMTP, "a@lone.example")
+        );
+    }
+
+    #[test]
+    fn only_trusted_clients_relay_and_only_where_it_is_configured() {
+        assert_eq!(
+            mail("<a@internet.example>"),
+            placed(SMTP, "a@internet.example")
+        );
+        let address = AddrSpec::from_path("<a@internet.example>")
+            .unwrap()
+            .unwrap();
+        assert_eq!(
+            rules().place_mail(&address, false).unwrap_err().status,
+            Status(5, 7, 1)
+        );
+        let mut strict = rules();
+        strict.routes = Routes::new(
+            crate::config::Routing::default(),
+            &strict.config.gateway.address,
+            [],
+        );
+        assert_eq!(
+            strict.place_mail(&address, true).unwrap_err().status,
+            Status(5, 7, 1)
+        );
+    }
+
+    #[test]
+    fn an_encapsulated_internet_address_leaves_over_smtp() {
+        let address = "/DD.RFC-822=jo(a)internet.example/O=Gateway/PRMD=EXAMPLE/ADMD= /C=GB/";
+        assert_eq!(or(address), placed(SMTP, "jo@internet.example"));
+        let home = "/DD.RFC-822=jo(a)gw.example.org/O=Gateway/PRMD=EXAMPLE/ADMD= /C=GB/";
+        assert!(
+            or(home).is_err(),
+            "an address that leads back to us leads nowhere"
+        );
+    }
+
+    #[test]
+    fn x400_neighbours_are_not_relayed_between_unless_configured() {
+        assert_eq!(or("/S=Smith/PRMD=X/ADMD=HUB/C=GB/"), Err("5.1.1".into()));
+        assert_eq!(or("/S=Smith/ADMD=NONE/C=GB/"), Err("5.1.1".into()));
+    }
+}

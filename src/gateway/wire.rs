@@ -1,0 +1,32 @@
+//! O/R names and identifiers of P1 in the text the queue and the log keep.
+
+use crate::asn1::mts::{MTSIdentifier, ORName};
+use crate::asn1::native::ExtensionForm;
+use crate::mixer::address::{self, Attributes};
+use crate::mixer::context::ExtensionType;
+use crate::mixer::domain;
+
+/// The address in an O/R name.
+#[must_use]
+pub fn attributes(name: &ORName) -> Attributes {
+    address::wire::attributes(&name.address()).0
+}
+
+/// `[/PRMD=…/ADMD=…/C=…/;local]`: an MTS identifier (RFC 2156 section 4.7.3).
+#[must_use]
+pub fn identifier_text(identifier: &MTSIdentifier) -> String {
+    let local = String::from_utf8_lossy(identifier.local_identifier.as_bytes());
+    format!(
+        "[{};{local}]",
+        domain::text(&identifier.global_domain_identifier)
+    )
+}
+
+/// How extension types are written.
+#[must_use]
+pub fn extension_form(form: ExtensionType) -> ExtensionForm {
+    match form {
+        ExtensionType::Explicit => ExtensionForm::Explicit,
+        ExtensionType::Implicit => ExtensionForm::Implicit,
+    }
+}
