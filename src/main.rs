@@ -18,6 +18,8 @@ struct Arguments {
 enum Command {
     /// Run the gateway
     Serve(cli::serve::Arguments),
+    /// Show real messages crossing both ways, on this machine alone
+    Demo(cli::demo::Arguments),
     /// Load everything a configuration names and show what is wrong with it
     Check(cli::check::Arguments),
     /// Show the configuration
@@ -40,6 +42,7 @@ fn main() -> ExitCode {
     };
     let outcome = match arguments.command {
         Command::Serve(arguments) => cli::serve::run(arguments),
+        Command::Demo(arguments) => cli::demo::run(arguments),
         Command::Check(arguments) => cli::check::run(arguments),
         Command::Config(command) => cli::check::show(command),
         Command::Convert(arguments) => cli::convert::run(arguments),

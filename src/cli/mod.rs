@@ -4,6 +4,7 @@ pub mod address;
 pub mod check;
 pub mod convert;
 pub mod decode;
+pub mod demo;
 pub mod exit;
 pub mod input;
 pub mod queue;
