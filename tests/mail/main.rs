@@ -1,5 +1,7 @@
 //! Real mail (`MIXGATE_CORPUS`): every file is read, and Python's email package agrees on its leaves.
 
+mod captures;
+
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 use std::process::Command;
@@ -18,9 +20,13 @@ fn main() {
     let arguments = Arguments::from_args();
     let corpus = std::env::var_os("MIXGATE_CORPUS").map(PathBuf::from);
     let required = std::env::var_os("MIXGATE_REQUIRE_PEERS").is_some();
-    let mail = corpus
-        .map(|corpus| corpus.join("mail"))
-        .filter(|mail| mail.is_dir());
+    let folder = |name: &str| {
+        let folder = corpus.as_ref().map(|corpus| corpus.join(name));
+        folder.filter(|folder| folder.is_dir())
+    };
+    let mail = folder("mail");
+    let captures = folder("x400/mta").unwrap_or_default();
+    let reports = captures.clone();
     let python = Command::new("python3").arg("--version").output().is_ok();
     let present = mail.is_some() || required;
     let files = mail.as_deref().map(files).unwrap_or_default();
@@ -35,6 +41,16 @@ fn main() {
             move || python_agrees(&for_witness),
         )
         .with_ignored_flag(!(present && (python || required))),
+        Trial::test(
+            "captured_messages_become_mail (MIXGATE_CORPUS)",
+            move || captures::captured_messages_become_mail(&captures),
+        )
+        .with_ignored_flag(!present),
+        Trial::test(
+            "captured_reports_become_notifications (MIXGATE_CORPUS)",
+            move || captures::captured_reports_become_notifications(&reports),
+        )
+        .with_ignored_flag(!present),
     ];
     libtest_mimic::run(&arguments, trials).exit();
 }
@@ -253,6 +269,18 @@ const DIFFERENCES: &[(&[&str], &str)] = &[
             "base64encoded-rfc822message.eml",
         ],
         "the witness does not look into a message in base64",
+    ),
+    (
+        &[
+            "urlauth-binary.eml",
+            "m0021.eml",
+            "thirdparty__012.eml",
+            "multi-badnames.eml",
+            "multi-clen.eml",
+            "multi-digest.eml",
+            "multi-simple.eml",
+        ],
+        "the witness misses a boundary that is folded between its words",
     ),
     (
         &[
