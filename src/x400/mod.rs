@@ -8,6 +8,7 @@
 //! link          the layers of `osi` on a socket
 //! server        takes transfers, for a handler
 //! client        sends transfers over warm associations
+//! sink, source  test MTAs: one takes, the other sends
 //! ```
 
 mod apdu;
@@ -18,6 +19,8 @@ pub mod config;
 mod handler;
 mod link;
 pub mod server;
+pub mod sink;
+pub mod source;
 pub mod transfer;
 
 pub use apdu::Apdu;

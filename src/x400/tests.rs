@@ -333,3 +333,77 @@ async fn noise_is_cut_off() {
     let read = tokio::time::timeout(Duration::from_secs(5), silence.read_to_end(&mut answer));
     assert!(read.await.is_ok());
 }
+
+#[tokio::test]
+async fn a_source_sends_into_a_sink() {
+    let folder = tempfile::tempdir().unwrap();
+    let dump = folder.path().join("dump");
+    let fail = vec!["later/7".parse().unwrap(), "drop/10".parse().unwrap()];
+    let sink = sink::Sink::bind(sink::Options {
+        listen: vec!["127.0.0.1:0".to_owned()],
+        mta: "SINK".to_owned(),
+        dump: Some(dump.clone()),
+        fail,
+        ..sink::Options::default()
+    })
+    .await
+    .unwrap();
+    let to = sink.addresses()[0].to_string();
+    let (stop, stopped) = oneshot::channel::<()>();
+    let ended = tokio::spawn(sink.run(async { drop(stopped.await) }));
+    let options = source::Options {
+        to,
+        messages: Some(20),
+        size: 3000,
+        sessions: 3,
+        ..source::Options::default()
+    };
+    let summary = source::run(options, |_| {}).await.unwrap();
+    // Drops at 10 and 20 are repeated once by the client, on an association of its own.
+    assert_eq!(
+        (summary.delivered + summary.later, summary.never),
+        (20, 0),
+        "{summary:?}"
+    );
+    stop.send(()).unwrap();
+    let counted = ended.await.unwrap();
+    assert_eq!(counted.messages, summary.delivered);
+    assert_eq!(counted.octets, summary.octets);
+    assert!(
+        counted.refused >= summary.later && summary.later > 0,
+        "{counted:?}"
+    );
+    let mut kept = 0;
+    for entry in std::fs::read_dir(dump).unwrap() {
+        let octets: Bytes = std::fs::read(entry.unwrap().path()).unwrap().into();
+        crate::asn1::decode::<crate::asn1::mta::MtsApdu>(&octets).expect("a bare APDU");
+        kept += 1;
+    }
+    assert_eq!(kept, counted.messages);
+}
+
+#[test]
+fn ways_to_fail_are_read() {
+    for (text, every) in [("busy", 1), ("later/3", 3), ("never", 1), ("drop/2", 2)] {
+        assert_eq!(text.parse::<sink::Fail>().unwrap().every, every);
+    }
+    let delay: sink::Fail = "delay=0.5/2".parse().unwrap();
+    assert_eq!(
+        delay,
+        sink::Fail {
+            how: sink::How::Delay(Duration::from_millis(500)),
+            every: 2
+        }
+    );
+    for text in [
+        "",
+        "sometimes",
+        "later/0",
+        "later/x",
+        "delay",
+        "delay=-1",
+        "busy=1",
+    ] {
+        assert!(text.parse::<sink::Fail>().is_err(), "{text}");
+    }
+}
