@@ -6,6 +6,7 @@
 mod apdus;
 mod capture;
 mod corpus;
+mod p1;
 mod replay;
 mod transport_session;
 
@@ -17,5 +18,6 @@ fn main() {
     let mut trials = transport_session::trials(&corpus);
     trials.extend(replay::trials(&corpus));
     trials.extend(apdus::trials(&corpus));
+    trials.extend(p1::trials(&corpus));
     libtest_mimic::run(&arguments, trials).exit();
 }
