@@ -13,6 +13,7 @@
 )]
 
 mod keeper;
+mod p1;
 mod postfix;
 mod smtp;
 
@@ -20,7 +21,9 @@ use libtest_mimic::{Arguments, Failed, Trial};
 
 fn main() {
     let arguments = Arguments::from_args();
-    libtest_mimic::run(&arguments, smtp::trials()).exit();
+    let mut trials = smtp::trials();
+    trials.extend(p1::trials());
+    libtest_mimic::run(&arguments, trials).exit();
 }
 
 /// A test that needs the named programs.
@@ -49,6 +52,6 @@ fn absence(program: &str) -> Option<String> {
     if postfix::find(program).is_none() {
         return Some(format!("no {program}"));
     }
-    let needs_root = matches!(program, "postfix" | "smtp-sink");
+    let needs_root = matches!(program, "postfix" | "smtp-sink" | "tshark");
     (needs_root && !postfix::am_root()).then(|| format!("{program} needs root"))
 }
