@@ -10,6 +10,9 @@ pub mod received;
 pub mod report;
 pub mod trace;
 
+#[cfg(test)]
+mod tests;
+
 use bytes::Bytes;
 
 use super::address::{self, identifier, wire};

@@ -87,7 +87,7 @@ pub fn trace(
             "the message was converted {converted} times in one direction"
         )));
     }
-    let most = usize::try_from(UB_TRANSFERS).unwrap_or(512);
+    let most = UB_TRANSFERS;
     if building
         .trace
         .external

@@ -1,0 +1,253 @@
+//! Tests of whole conversions to X.400: what stands in the envelope, the heading and the report.
+
+use super::*;
+use crate::asn1;
+use crate::asn1::ipms::{BodyPart, IPM, ImportanceField, InformationObject, SensitivityField};
+use crate::asn1::mta::{MtsApdu, PerRecipientIndicators, Report};
+use crate::asn1::mts::{PerMessageIndicators, ReportType};
+use crate::mixer::address::mcgam::Tables;
+use crate::mixer::basic::teletex;
+use crate::mixer::body::file;
+use crate::mixer::context::{Gateway, PeerProfile};
+use crate::rfc822::Recipient;
+
+fn envelope(recipients: &[&str]) -> Envelope {
+    let recipients = recipients
+        .iter()
+        .map(|address| Recipient::new(address.parse().expect("an address")));
+    Envelope {
+        reverse_path: Some("sender@example.org".parse().expect("an address")),
+        recipients: recipients.collect(),
+        ..Envelope::default()
+    }
+}
+
+fn converted(envelope: &Envelope, mail: &str) -> Result<ToX400, Unconverted> {
+    let (gateway, tables, peer) = (
+        Gateway::default(),
+        Tables::default(),
+        PeerProfile::default(),
+    );
+    let context = Context {
+        id: "01JABCDEFGHJKMNPQRSTVWXYZ0".into(),
+        now: "2026-11-22T12:00:00+01:00[+01:00]".parse().expect("a time"),
+        gateway: &gateway,
+        tables: &tables,
+        peer: &peer,
+    };
+    message(&context, envelope, &Bytes::from(mail.replace('\n', "\r\n")))
+}
+
+fn apdu(converted: &ToX400) -> MtsApdu {
+    asn1::decode(&converted.apdu.to_bytes()).expect("an APDU")
+}
+
+fn message_of(converted: &ToX400) -> (MessageTransferEnvelope, IPM) {
+    let MtsApdu::Message(message) = apdu(converted) else {
+        panic!("no message");
+    };
+    let InformationObject::Ipm(ipm) = asn1::decode(&message.content.0).expect("a content") else {
+        panic!("no IPM");
+    };
+    (message.envelope, ipm)
+}
+
+fn simple(mail: &str) -> (MessageTransferEnvelope, IPM) {
+    message_of(&converted(&envelope(&["a@example.net"]), mail).expect("a message"))
+}
+
+#[test]
+fn s5_1_3_without_a_feature_of_1988_the_content_is_p2() {
+    let (envelope, ipm) = simple(
+        "From: a@b.example\nTo: c@d.example\nSubject: hi\nDate: Fri, 2 Jan 1998 09:00:00 -0500\nMessage-ID: <1@b.example>\n\nText\n",
+    );
+    assert_eq!(
+        envelope.content_type,
+        ContentType::BuiltIn(BuiltInContentType::INTERPERSONAL_MESSAGING_1984)
+    );
+    assert!(ipm.heading.extensions.is_empty());
+    assert_eq!(
+        ipm.heading.this_ipm.user_relative_identifier.as_str(),
+        Some("1(a)b.example")
+    );
+    assert_eq!(ipm.heading.primary_recipients.len(), 1);
+    let [BodyPart::Ia5Text(text)] = ipm.body.as_slice() else {
+        panic!("{:?}", ipm.body);
+    };
+    assert_eq!(text.data.as_str(), Some("Text\r\n"));
+}
+
+#[test]
+fn s5_1_2_fields_without_a_home_make_it_p22() {
+    let (envelope, ipm) = simple("From: a@b.example\nX-Fruit : Kiwi\n Fruit\nKeywords: k\n\n");
+    assert_eq!(
+        envelope.content_type,
+        ContentType::BuiltIn(BuiltInContentType::INTERPERSONAL_MESSAGING_1988)
+    );
+    let fields = file::fields_of(ipm.heading.extensions.iter());
+    let fields: Vec<String> = fields
+        .iter()
+        .map(|field| format!("{}: {}", field.name, field.text()))
+        .collect();
+    assert_eq!(fields, ["X-Fruit: Kiwi Fruit", "Keywords: k"]);
+}
+
+#[test]
+fn s5_1_7_the_new_fields_become_elements() {
+    let (envelope, ipm) = simple(
+        "From: a@b.example\nSender: s@b.example\nImportance: High\nSensitivity: private\nAutoforwarded: TRUE\nPriority: urgent\nConversion: Prohibited\nX400-Content-Identifier: ABC\nReply-By: Fri, 2 Jan 1998 09:00:00 +0100\nX400-Originator: x@y.example\nMessage-Type: Delivery Report\n\n",
+    );
+    assert_eq!(ipm.heading.importance, ImportanceField::HIGH);
+    assert_eq!(ipm.heading.sensitivity, Some(SensitivityField::PRIVATE));
+    assert!(ipm.heading.auto_forwarded);
+    assert_eq!(ipm.heading.reply_time, Some("980102090000+0100".into()));
+    assert!(ipm.heading.originator.is_some() && ipm.heading.authorizing_users.is_some());
+    assert_eq!(envelope.priority, mts::Priority::URGENT);
+    assert!(
+        envelope
+            .per_message_indicators
+            .contains(PerMessageIndicators::IMPLICIT_CONVERSION_PROHIBITED)
+    );
+    assert_eq!(envelope.content_identifier, Some("ABC".into()));
+    assert!(
+        file::fields_of(ipm.heading.extensions.iter()).is_empty(),
+        "discarded, not carried"
+    );
+}
+
+#[test]
+fn s5_1_5_types_of_all_parts_and_eit_mixer() {
+    let (envelope, _) = simple(
+        "From: a@b.example\nContent-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: message/rfc822\n\nSubject: in\nContent-Type: text/plain; charset=iso-8859-1\n\nGr\u{fc}\u{df}e\n--x\nContent-Type: image/png\n\n\n--x--\n",
+    );
+    let types =
+        EncodedTypes::of_element(&envelope.original_encoded_information_types.expect("types"));
+    assert!(types.is_mixer());
+    assert!(
+        types.text().contains("(2) (6) (1) (12) (0)"),
+        "{}",
+        types.text()
+    );
+    let last = envelope.trace_information.last().expect("trace");
+    let converted = last
+        .domain_supplied_information
+        .converted_encoded_information_types
+        .as_ref();
+    assert!(converted.is_some_and(|types| EncodedTypes::of_element(types).is_mixer()));
+}
+
+#[test]
+fn a_subject_beyond_t61_is_approximated_and_its_field_agrees() {
+    let (_, ipm) = simple("From: a@b.example\nSubject: =?utf-8?B?5L2g5aW9?=\n\n");
+    let stated = ipm.heading.subject.as_ref().expect("a subject");
+    assert_eq!(teletex::to_human(stated.as_bytes()), "Ni Hao ");
+    let mut carried = file::fields_of(ipm.heading.extensions.iter());
+    let agreeing = heading::agreeing(&ipm.heading, &carried);
+    assert_eq!(
+        agreeing.first().map(|field| field.decoded()).as_deref(),
+        Some("你好")
+    );
+    let (other, _) = crate::rfc822::Header::split(&Bytes::from_static(b"Subject: forged\r\n"))
+        .expect("a header");
+    carried = other.fields;
+    assert!(
+        heading::agreeing(&ipm.heading, &carried).is_empty(),
+        "a stranger's field overrides nothing"
+    );
+}
+
+#[test]
+fn a_refused_recipient_costs_only_itself() {
+    let both = envelope(&["a@example.net", "\u{f1}@example.net"]);
+    let result = converted(&both, "From: a@b.example\n\n").expect("a message");
+    let (transfer, _) = message_of(&result);
+    assert_eq!(transfer.per_recipient_fields.len(), 1);
+    let outcomes: Vec<_> = result
+        .ledger
+        .recipients
+        .iter()
+        .map(|recipient| recipient.status)
+        .collect();
+    assert_eq!(outcomes, [None, Some(Status(5, 1, 3))]);
+    let none = converted(&envelope(&["\u{f1}@example.net"]), "From: a@b.example\n\n");
+    assert!(matches!(none, Err(Unconverted::Refused(_))));
+}
+
+#[test]
+fn the_null_reverse_path_asks_for_nothing_back() {
+    let mut null = envelope(&["a@example.net"]);
+    null.reverse_path = None;
+    let (transfer, _) = message_of(&converted(&null, "From: a@b.example\n\n").expect("a message"));
+    assert!(
+        !transfer
+            .per_message_indicators
+            .contains(PerMessageIndicators::CONTENT_RETURN_REQUEST)
+    );
+    let bits = &transfer.per_recipient_fields[0].per_recipient_indicators;
+    assert!(!bits.contains(PerRecipientIndicators::ORIGINATOR_NON_DELIVERY_REPORT));
+}
+
+const NOTIFICATION: &str = "From: MAILER-DAEMON@far.example\nTo: sender@example.org\nMessage-ID: <dsn@far.example>\nSubject: Undelivered\nContent-Type: multipart/report; report-type=delivery-status; boundary=x\n\n--x\n\nIt failed.\n--x\nContent-Type: message/delivery-status\n\nReporting-MTA: dns; far.example\nArrival-Date: Fri, 2 Jan 1998 09:00:00 +0100\nOriginal-Envelope-Id: X400-MTS-Identifier: [/PRMD=P/ADMD= /C=GB/;ab12]\n\nFinal-Recipient: rfc822; nobody@far.example\nAction: failed\nStatus: 5.1.1\nDiagnostic-Code: smtp; 550 no such user\n\nFinal-Recipient: rfc822; some@far.example\nAction: ACTION\nStatus: 2.0.0\n--x--\n";
+
+fn report_of(converted: &ToX400) -> Report {
+    match apdu(converted) {
+        MtsApdu::Report(report) => report,
+        other => panic!("{other:?}"),
+    }
+}
+
+#[test]
+fn s5_1_8_3_a_notification_becomes_a_report() {
+    let result = converted(
+        &envelope(&["s@example.org"]),
+        &NOTIFICATION.replace("ACTION", "delivered"),
+    )
+    .expect("a report");
+    assert!(result.further.is_none());
+    let report = report_of(&result);
+    let content = report.content;
+    assert_eq!(
+        content.subject_identifier.local_identifier.as_str(),
+        Some("ab12")
+    );
+    let types: Vec<_> = content
+        .per_recipient_fields
+        .iter()
+        .map(|fields| &fields.last_trace_information.report_type)
+        .collect();
+    let [
+        ReportType::NonDelivery(failed),
+        ReportType::Delivery(delivered),
+    ] = types.as_slice()
+    else {
+        panic!("{types:?}");
+    };
+    assert_eq!(failed.non_delivery_reason_code.0, 1);
+    assert_eq!(
+        failed.non_delivery_diagnostic_code.map(|code| code.0),
+        Some(0)
+    );
+    assert_eq!(delivered.message_delivery_time, "980102090000+0100".into());
+    let returned = content.returned_content.expect("the notification itself");
+    let InformationObject::Ipm(ipm) = asn1::decode(&returned.0).expect("a content") else {
+        panic!("no IPM");
+    };
+    assert!(
+        ipm.body
+            .iter()
+            .all(|part| matches!(part, BodyPart::Ia5Text(_))),
+        "the status as text"
+    );
+}
+
+#[test]
+fn s5_1_8_3_other_actions_make_a_message_too() {
+    let result = converted(
+        &envelope(&["s@example.org"]),
+        &NOTIFICATION.replace("ACTION", "relayed"),
+    )
+    .expect("a report");
+    assert_eq!(report_of(&result).content.per_recipient_fields.len(), 1);
+    let further = result.further.expect("a message").to_bytes();
+    assert!(matches!(asn1::decode(&further), Ok(MtsApdu::Message(_))));
+}
