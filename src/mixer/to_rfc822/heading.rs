@@ -20,6 +20,7 @@ use crate::mixer::address::descriptor;
 use crate::mixer::basic::{self, teletex};
 use crate::mixer::body::file;
 use crate::mixer::body::to_rfc822::is_field_of_body;
+use crate::mixer::to_x400::heading::agreeing;
 use crate::rfc822::{Address, Field, Fields};
 
 /// Fields that are never restored from the rfc-822-field extension, whoever put them there, and why.
@@ -114,27 +115,43 @@ pub(super) fn map(work: &mut Work<'_>, heading: &Heading) -> MappedHeading {
     }
     let reply_to = work.descriptors(heading.reply_recipients.iter().flatten());
     addresses(work, fields, "Reply-To", "reply-recipients", &reply_to);
-    mapped.message_id = work.msg_id(&heading.this_ipm);
-    if let Some(msg_id) = &mapped.message_id {
-        fields.structured("Message-ID", msg_id);
-        work.ledger.field("this-IPM", "Message-ID", "4.7.3.4");
+    // What an element holds cut or approximated, a field may say in full (section 5.1.3).
+    let carried = file::fields_of(heading.extensions.iter());
+    for field in agreeing(heading, &carried) {
+        // A name that is none cannot have come from a field.
+        let _ = fields.field(field);
+        work.ledger
+            .field("rfc-822-field extension", &field.name, "5.1.2");
+        if field.is("Message-ID") {
+            mapped.message_id = Some(field.text().trim().to_owned());
+        }
     }
-    identifiers(
-        work,
-        fields,
-        "In-Reply-To",
-        "replied-to-IPM",
-        heading.replied_to_ipm.iter(),
-    );
-    identifiers(
-        work,
-        fields,
-        "References",
-        "related-IPMs",
-        &heading.related_ipms,
-    );
+    if !fields.contains("Message-ID") {
+        mapped.message_id = work.msg_id(&heading.this_ipm);
+        if let Some(msg_id) = &mapped.message_id {
+            fields.structured("Message-ID", msg_id);
+            work.ledger.field("this-IPM", "Message-ID", "4.7.3.4");
+        }
+    }
+    if !fields.contains("In-Reply-To") {
+        let replied_to = heading.replied_to_ipm.iter();
+        identifiers(work, fields, "In-Reply-To", "replied-to-IPM", replied_to);
+    }
+    if !fields.contains("References") {
+        identifiers(
+            work,
+            fields,
+            "References",
+            "related-IPMs",
+            &heading.related_ipms,
+        );
+    }
     supersedes(work, fields, heading);
-    if let Some(subject) = &heading.subject {
+    if let Some(subject) = heading
+        .subject
+        .as_ref()
+        .filter(|_| !fields.contains("Subject"))
+    {
         fields.text("Subject", &teletex::to_human(subject.as_bytes()));
         work.ledger.field("subject", "Subject", "5.3.4");
     }

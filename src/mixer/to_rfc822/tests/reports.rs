@@ -65,7 +65,7 @@ fn s5_3_5_receipts_and_returned_messages() {
     assert!(!body.contains("Original Message"));
     let read = notification(NotificationFields::NonReceiptFields(NonReceiptFields {
         discard_reason: Some(crate::asn1::ipms::DiscardReasonField::IPM_EXPIRED),
-        returned_ipm: Some(sample().1),
+        returned_ipm: Some(Box::new(sample().1)),
         ..NonReceiptFields::default()
     }));
     let [text, returned] = read.root.children() else {
