@@ -40,6 +40,7 @@ pub struct Arguments {
 
 /// Shows it; fails unless every message arrived.
 pub fn run(arguments: Arguments) -> Outcome {
+    super::serve::log_to_stderr("error");
     let folder = Folder::new(arguments.keep)?;
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(show(&folder.path))?;

@@ -94,7 +94,7 @@ impl End {
 
 impl Deliverer {
     /// Tries the recipients of a claim once, and records what became of them.
-    pub(super) async fn attempt(&self, claim: Claim) {
+    pub(super) async fn attempt(&self, mut claim: Claim) {
         let store = self.gateway.store();
         let body = match store.open(claim.item.id).await {
             Ok(body) => body,
@@ -104,27 +104,25 @@ impl Deliverer {
             }
         };
         let rules = self.gateway.rules();
-        let ends = tokio::select! {
-            ends = self.send_on(&rules, &claim, &body) => ends,
+        let sent = tokio::select! {
+            sent = self.send_on(&rules, &claim, &body) => sent,
             error = self.keep(&claim) => {
                 tracing::error!(id = %claim.item.id, %error, "a delivery lost its claim");
                 return;
             }
         };
         let now = clock::now();
-        if ends
+        if sent
+            .ends
             .iter()
             .any(|end| matches!(end.kind, EndKind::Delivered { .. }))
         {
             Failpoint::DeliveredNotRecorded.pass();
         }
-        let (finished, settled) = conclude(&rules, &claim, &body, &ends, now);
-        if finished.new_items.is_empty() {
-            self.record(&claim, finished, &settled, now).await;
-        } else {
-            Failpoint::OutcomeNoReport.pass();
-            self.record(&claim, finished, &settled, now).await;
-        }
+        let (mut finished, settled) = conclude(&rules, &claim, &body, &sent.ends, now);
+        finished.identifiers.clone_from(&sent.identifiers);
+        claim.item.identifiers.extend(sent.identifiers);
+        self.record(&claim, finished, &settled, now).await;
     }
 
     /// Renews the loan for as long as the delivery runs; returns only when that fails.

@@ -10,51 +10,56 @@ use crate::asn1;
 use crate::asn1::mta::{
     DomainSuppliedInformation, MtsApdu, PerRecipientIndicators, TraceInformationElement,
 };
-use crate::gateway::clock;
 use crate::gateway::route::{SMTP, Side, UNREACHABLE};
 use crate::gateway::rules::{Placed, Rules, refusal};
+use crate::gateway::{clock, wire};
 use crate::mixer::address::Attributes;
 use crate::mixer::basic::time::Time;
 use crate::mixer::context::Context;
 use crate::mixer::outcome::{RecipientMapping, RecipientOutcome, Refusal, Unconverted};
 use crate::mixer::{domain, to_rfc822, to_x400};
 use crate::octets::Octets;
-use crate::queue::{Claim, Mail, Origin, TransferKind};
+use crate::queue::{Claim, Identifier, IdentifierKind, Mail, Origin, TransferKind};
 use crate::rfc822::{AddrSpec, Envelope, Status, date};
 use crate::smtp::Outcome as SmtpOutcome;
 use crate::smtp::client::Answer;
 use crate::x400::Apdu;
 use crate::x400::client::Outcome as Transferred;
 
+/// What came of sending: an end for each recipient, and by what names others know the message.
+#[derive(Debug, Default)]
+pub(super) struct Sent {
+    pub ends: Vec<End>,
+    pub identifiers: Vec<Identifier>,
+}
+
+impl From<Vec<End>> for Sent {
+    fn from(ends: Vec<End>) -> Self {
+        Self {
+            ends,
+            identifiers: Vec::new(),
+        }
+    }
+}
+
 impl Deliverer {
     /// Converts and sends; says how it ended for every recipient of the claim.
-    pub(super) async fn send_on(
-        &self,
-        rules: &Arc<Rules>,
-        claim: &Claim,
-        body: &Bytes,
-    ) -> Vec<End> {
+    pub(super) async fn send_on(&self, rules: &Arc<Rules>, claim: &Claim, body: &Bytes) -> Sent {
         let to_smtp = claim.route == SMTP;
         match &claim.item.origin {
             Origin::Transfer(transfer) if transfer.kind == TransferKind::Probe => {
-                probe(rules, claim)
+                probe(rules, claim).into()
             }
-            _ if claim.route == UNREACHABLE => unreachable(rules, claim),
-            Origin::Mail(mail) if to_smtp => self.relay_mail(rules, claim, mail, body).await,
+            _ if claim.route == UNREACHABLE => unreachable(rules, claim).into(),
+            Origin::Mail(mail) if to_smtp => self.relay_mail(rules, claim, mail, body).await.into(),
             Origin::Mail(mail) => self.to_x400(rules, claim, mail, body).await,
             Origin::Transfer(_) if to_smtp => self.to_rfc822(rules, claim, body).await,
-            Origin::Transfer(_) => self.relay_transfer(rules, claim, body).await,
+            Origin::Transfer(_) => self.relay_transfer(rules, claim, body).await.into(),
         }
     }
 
     /// Mail to X.400 (RFC 2156 section 5.1).
-    async fn to_x400(
-        &self,
-        rules: &Arc<Rules>,
-        claim: &Claim,
-        mail: &Mail,
-        body: &Bytes,
-    ) -> Vec<End> {
+    async fn to_x400(&self, rules: &Arc<Rules>, claim: &Claim, mail: &Mail, body: &Bytes) -> Sent {
         // The copy for this route names the recipients it is responsible for (X.411 clause 14.3.1).
         let (recipients, numbers): (Vec<_>, Vec<u32>) = (0..)
             .zip(&mail.envelope.recipients)
@@ -71,7 +76,7 @@ impl Deliverer {
         });
         let message = match converted.await {
             Ok(message) => message,
-            Err(end) => return End::all(claim, &end),
+            Err(end) => return End::all(claim, &end).into(),
         };
         let mut ends = Vec::new();
         let mut mapped = Vec::new();
@@ -81,6 +86,10 @@ impl Deliverer {
                 RecipientOutcome::Refused => ends.push(not_mapped(*number, Some(entry))),
             }
         }
+        let identifiers = vec![Identifier::new(
+            IdentifierKind::MtsIdentifier,
+            wire::identifier_text(&message.identifiers.mts),
+        )];
         if !mapped.is_empty() {
             let mut end = self.transfer(rules, claim, message.apdu).await;
             if let (EndKind::Delivered { .. }, Some(further)) = (end.kind, message.further) {
@@ -91,18 +100,18 @@ impl Deliverer {
                 ..end.clone()
             }));
         }
-        ends
+        Sent { ends, identifiers }
     }
 
     /// X.400 to mail (RFC 2156 section 5.3).
-    async fn to_rfc822(&self, rules: &Arc<Rules>, claim: &Claim, body: &Bytes) -> Vec<End> {
+    async fn to_rfc822(&self, rules: &Arc<Rules>, claim: &Claim, body: &Bytes) -> Sent {
         let octets = body.clone();
         let converted = convert(rules, claim, move |context| {
             to_rfc822::message(context, &octets)
         });
         let message = match converted.await {
             Ok(message) => message,
-            Err(end) => return End::all(claim, &end),
+            Err(end) => return End::all(claim, &end).into(),
         };
         let (recipients, numbers): (Vec<_>, Vec<u32>) = message
             .envelope
@@ -112,6 +121,10 @@ impl Deliverer {
             .filter_map(|(recipient, number)| Some((recipient, u32::try_from(*number).ok()?)))
             .filter(|(_, number)| is_claimed(claim, *number))
             .unzip();
+        let identifiers = message.identifiers.message_id.iter();
+        let identifiers = identifiers
+            .map(|id| Identifier::new(IdentifierKind::MessageId, id.clone()))
+            .collect();
         let mut ends: Vec<End> = claim
             .item
             .recipients
@@ -125,7 +138,7 @@ impl Deliverer {
             .collect();
         if !numbers.is_empty() {
             let Some(relay) = &rules.config.smtp.relay else {
-                return End::all(claim, &no_relay());
+                return End::all(claim, &no_relay()).into();
             };
             let envelope = Envelope {
                 recipients,
@@ -136,7 +149,7 @@ impl Deliverer {
                 self.smtp.send(relay, &envelope, &message.mail).await,
             ));
         }
-        ends
+        Sent { ends, identifiers }
     }
 
     /// X.400 to X.400: the content untouched, our trace added (X.411 clause 14.3.1).

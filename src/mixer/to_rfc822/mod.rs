@@ -37,7 +37,8 @@ use crate::rfc822::{AddrSpec, Address, Entity, Envelope, Field, Fields, Mailbox}
 pub struct ToRfc822 {
     /// The SMTP envelope. Recipients that were refused stand in the ledger only.
     pub envelope: Envelope,
-    /// The originally-specified-recipient-number of each recipient of the envelope.
+    /// The originally-specified-recipient-number of each recipient of the envelope; 0 for the
+    /// destination of a report.
     pub recipient_numbers: Vec<i64>,
     /// The mail; lines end in CRLF.
     pub mail: Octets,

@@ -90,7 +90,8 @@ pub(super) fn map(context: &Context<'_>, report: &Report) -> Result<ToRfc822, Un
     let content = dsn::report(text, &status, returned);
     Ok(finish(
         envelope,
-        Vec::new(),
+        // A report has one destination, which has no number.
+        vec![0],
         &header,
         &content,
         ledger,
