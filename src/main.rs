@@ -33,6 +33,10 @@ enum Command {
     Address(cli::address::Arguments),
     /// See and steer what waits
     Queue(cli::queue::Arguments),
+    /// A test X.400 MTA that takes messages
+    P1Sink(cli::p1::SinkArguments),
+    /// A test X.400 MTA that sends messages
+    P1Source(cli::p1::SourceArguments),
 }
 
 fn main() -> ExitCode {
@@ -49,6 +53,8 @@ fn main() -> ExitCode {
         Command::Decode(arguments) => cli::decode::run(arguments),
         Command::Address(arguments) => cli::address::run(arguments),
         Command::Queue(arguments) => cli::queue::run(arguments),
+        Command::P1Sink(arguments) => cli::p1::sink(arguments),
+        Command::P1Source(arguments) => cli::p1::source(arguments),
     };
     cli::exit::code(outcome)
 }

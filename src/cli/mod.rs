@@ -7,5 +7,6 @@ pub mod decode;
 pub mod demo;
 pub mod exit;
 pub mod input;
+pub mod p1;
 pub mod queue;
 pub mod serve;

@@ -12,6 +12,12 @@ pub fn attributes(name: &ORName) -> Attributes {
     address::wire::attributes(&name.address()).0
 }
 
+/// The O/R name of an address.
+#[must_use]
+pub fn name(address: &Attributes) -> ORName {
+    address::wire::or_address(address).into()
+}
+
 /// `[/PRMD=…/ADMD=…/C=…/;local]`: an MTS identifier (RFC 2156 section 4.7.3).
 #[must_use]
 pub fn identifier_text(identifier: &MTSIdentifier) -> String {
