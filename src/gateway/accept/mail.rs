@@ -188,7 +188,7 @@ fn priority(level: Option<i8>) -> Priority {
 fn refused(refusal: &Refusal) -> Reply {
     let code = if refusal.status.0 == 4 { 450 } else { 550 };
     let Refusal { status, text, .. } = refusal;
-    Reply::new(code, Status(status.0, status.1, status.2), text)
+    Reply::new(code, *status, text)
 }
 
 /// The reply when the queue cannot take the message: try again.

@@ -49,7 +49,7 @@ pub(super) enum EndKind {
 impl End {
     /// A refusal by the mapping.
     pub fn refused(number: u32, refusal: &Refusal) -> Self {
-        let status = Status(refusal.status.0, refusal.status.1, refusal.status.2);
+        let status = refusal.status;
         Self {
             number,
             kind: if status.0 == 4 {

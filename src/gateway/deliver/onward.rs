@@ -337,7 +337,7 @@ fn placed(rules: &Rules, address: &str) -> Result<Placed, Refusal> {
         Ok(address) => rules.place_or_address(&address, Side::X400),
         Err(error) => Err(Refusal {
             section: "4.1.3",
-            status: crate::mixer::outcome::Status(5, 1, 3),
+            status: Status(5, 1, 3),
             reason: 1,
             diagnostic: Some(0),
             text: error.to_string(),
@@ -375,7 +375,7 @@ fn no_relay() -> End {
 fn not_mapped(number: u32, entry: Option<&RecipientMapping>) -> End {
     let status = entry
         .and_then(|entry| entry.status)
-        .map_or(Status(5, 1, 1), Into::into);
+        .unwrap_or(Status(5, 1, 1));
     let text = entry.map_or("it has no address on the other side", |entry| {
         entry.rule.as_str()
     });

@@ -68,7 +68,6 @@ pub fn report(
     let identifier = MTSIdentifier {
         global_domain_identifier: reporter.domain,
         local_identifier: id.to_string().into(),
-        ..MTSIdentifier::default()
     };
     Some(NewItem {
         item: Item {
@@ -217,7 +216,6 @@ impl Subject {
             report_identifier: MTSIdentifier {
                 global_domain_identifier: reporter.domain.clone(),
                 local_identifier: identifier.into(),
-                ..MTSIdentifier::default()
             },
             report_destination_name: self.originator.clone(),
             trace_information: TraceInformation(vec![TraceInformationElement {
@@ -241,11 +239,7 @@ impl Subject {
             per_recipient_fields: fields,
             ..ReportTransferContent::default()
         };
-        Some(MtsApdu::Report(Report {
-            envelope,
-            content,
-            ..Report::default()
-        }))
+        Some(MtsApdu::Report(Report { envelope, content }))
     }
 
     fn internal_trace(&self, reporter: &Reporter, now: Timestamp) -> Extensions {
@@ -293,9 +287,8 @@ impl Subject {
         ]);
         let report_type = match told.fate {
             Fate::Failed if positive || negative => {
-                let (reason, diagnostic) = told
-                    .codes
-                    .unwrap_or_else(|| status::codes_of(told.status.into()));
+                let (reason, diagnostic) =
+                    told.codes.unwrap_or_else(|| status::codes_of(told.status));
                 ReportType::NonDelivery(NonDeliveryReport {
                     non_delivery_reason_code: NonDeliveryReasonCode(reason.into()),
                     non_delivery_diagnostic_code: diagnostic

@@ -194,14 +194,14 @@ impl Pair {
             calling: Bytes::new(),
         };
         let out = self.initiator.request(call, self.now);
-        self.to_responder(out)
+        self.hand_to_responder(out)
     }
 
     fn open(initiator: Config, responder: Config) -> Self {
         let mut pair = Self::new(initiator, responder);
         pair.call();
         let out = pair.responder.request(Request::Accept, pair.now);
-        let told = pair.to_initiator(out);
+        let told = pair.hand_to_initiator(out);
         assert_eq!(
             told,
             [Outgoing::Indication(Indication::Confirm {
@@ -211,13 +211,13 @@ impl Pair {
         pair
     }
 
-    fn to_responder(&mut self, out: Vec<Outgoing>) -> Vec<Outgoing> {
+    fn hand_to_responder(&mut self, out: Vec<Outgoing>) -> Vec<Outgoing> {
         out.into_iter()
             .flat_map(|event| carry(&mut self.responder, event, self.now))
             .collect()
     }
 
-    fn to_initiator(&mut self, out: Vec<Outgoing>) -> Vec<Outgoing> {
+    fn hand_to_initiator(&mut self, out: Vec<Outgoing>) -> Vec<Outgoing> {
         out.into_iter()
             .flat_map(|event| carry(&mut self.initiator, event, self.now))
             .collect()
@@ -281,7 +281,7 @@ fn s6_3_tsdus_are_segmented_in_one_run_of_octets_and_put_together_again() {
                 .request(Request::Data(tsdu.clone()), pair.now);
             assert_eq!(out.len(), 1, "one write");
             assert_eq!(
-                pair.to_responder(out),
+                pair.hand_to_responder(out),
                 [Outgoing::Indication(Indication::Data(tsdu))],
                 "{length} {tpdu_size:?}"
             );
@@ -304,7 +304,7 @@ fn octets_may_come_one_by_one() {
         .map(|octet| Outgoing::Octets(Bytes::copy_from_slice(octet)))
         .collect();
     assert_eq!(
-        pair.to_responder(one_by_one),
+        pair.hand_to_responder(one_by_one),
         [Outgoing::Indication(Indication::Data(tsdu))]
     );
 }
@@ -321,11 +321,11 @@ fn a_tsdu_that_is_too_large_ends_the_connection() {
     let fits = pair
         .initiator
         .request(Request::Data(Bytes::from(vec![0; 1000])), pair.now);
-    assert_eq!(pair.to_responder(fits).len(), 1);
+    assert_eq!(pair.hand_to_responder(fits).len(), 1);
     let out = pair
         .initiator
         .request(Request::Data(Bytes::from(vec![0; 1001])), pair.now);
-    let told = pair.to_responder(out);
+    let told = pair.hand_to_responder(out);
     assert_eq!(
         told,
         [
@@ -351,7 +351,7 @@ fn s6_6_an_unknown_selector_is_refused_with_dr() {
             Bytes::from_static(b"called")
         )))
     );
-    let told = pair.to_initiator(out);
+    let told = pair.hand_to_initiator(out);
     let why = Disconnect::Peer {
         reason: DisconnectReason::ADDRESS_UNKNOWN,
         additional: Bytes::new(),
@@ -385,7 +385,7 @@ fn s6_22_a_tpdu_in_error_is_answered_with_er() {
     let out = pair
         .responder
         .network(Network::Octets(hex("03000008 03c00000")), pair.now);
-    let told = pair.to_initiator(out);
+    let told = pair.hand_to_initiator(out);
     let [
         Outgoing::Indication(Indication::Disconnect(Disconnect::Rejected { cause: 2, invalid })),
         Outgoing::Close,
@@ -475,7 +475,7 @@ fn s6_7_release_is_the_end_of_the_network_connection() {
         .initiator
         .request(Request::Disconnect(DisconnectReason::NORMAL), pair.now);
     assert_eq!(out, [Outgoing::Close]);
-    let told = pair.to_responder(out);
+    let told = pair.hand_to_responder(out);
     assert_eq!(
         told,
         [

@@ -283,8 +283,6 @@ fn s5_3_2_what_is_missing_is_made_up() {
     assert_eq!(
         field(&header, "From").as_deref(),
         Some("\"X.400 Originator\" </S=alice/O=A/PRMD=P/ADMD=N/C=GB/@gw.example>")
-            .map(|from| from.replace('"', "\""))
-            .as_deref()
     );
 }
 
