@@ -10,7 +10,7 @@
 //! | character sets of mail text | [`charset`] |
 //! | media types and their parameters (RFC 2045 5, RFC 2231) | [`media`] |
 //! | a message as a tree of parts (RFC 2045, RFC 2046) | [`mail`] |
-//! | header fields as they are written (RFC 5322 2.2, RFC 2231) | [`write`] |
+//! | header fields as they are written (RFC 5322 2.2, RFC 2231) | [`mod@write`] |
 //! | messages and parts as they are written (RFC 2045, RFC 2046) | [`entity`] |
 //! | delivery status notifications (RFC 3464) | [`dsn`] |
 //! | status codes (RFC 3463) | [`status`] |

@@ -1,5 +1,8 @@
 //! Real mail (`MIXGATE_CORPUS`): every file is read, and Python's email package agrees on its leaves.
 
+// A trial is a test: what it finds wrong may panic.
+#![allow(clippy::expect_used)]
+
 mod captures;
 
 use std::collections::BTreeMap;
