@@ -61,8 +61,18 @@ impl Directory {
     /// Reads the passwords of every peer.
     ///
     /// # Errors
-    /// A password file that cannot be read.
+    /// A password file that cannot be read, or a peer of a mode that is not spoken here.
     pub fn new(config: Config, mta: &str) -> Result<Self, config::Error> {
+        if let Some(peer) = config
+            .peer
+            .iter()
+            .find(|peer| peer.mode != config::Mode::Normal)
+        {
+            return Err(config::Error::Mode {
+                peer: peer.name.clone(),
+                mode: peer.mode,
+            });
+        }
         let passwords = config
             .peer
             .iter()
@@ -130,8 +140,8 @@ impl Directory {
             mode: Mode::Normal(contexts()),
             called: peer.address(),
             calling: Address::default(),
-            checkpoint_size: self.config.checkpoint_size,
-            window_size: self.config.window_size,
+            checkpoint_size: self.config.checkpoint_size.clamp(1, 63),
+            window_size: self.config.window_size.max(1),
             dialogue: Dialogue::Monologue,
             initiator_has_turn: true,
             identifier: ConnectionIdentifier {
@@ -201,8 +211,8 @@ impl Directory {
             peer: known.map(|(peer, _)| peer.name.clone()),
             mta: said.mta,
             response: OpenResponse::Accept {
-                checkpoint_size: self.config.checkpoint_size,
-                window_size: self.config.window_size,
+                checkpoint_size: self.config.checkpoint_size.clamp(1, 63),
+                window_size: self.config.window_size.max(1),
                 user_data: bind::result(&answer),
             },
         })

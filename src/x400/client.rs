@@ -60,7 +60,8 @@ struct Pool {
     peer: Peer,
     /// One permit for each transfer under way.
     permits: Semaphore,
-    /// Asks each waiting association to come, the one that waits longest first.
+    /// Asks each waiting association to come; the last to wait is the first to come, so that those
+    /// too many are released.
     idle: Mutex<Vec<oneshot::Sender<oneshot::Sender<Association>>>>,
 }
 

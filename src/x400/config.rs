@@ -115,6 +115,14 @@ pub enum Mode {
 /// A fault in the configuration of a peer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The peer speaks a mode that is not spoken here.
+    #[error("peer {peer}: mode {mode:?} is not spoken yet, only normal is")]
+    Mode {
+        /// The peer's name.
+        peer: String,
+        /// The mode.
+        mode: Mode,
+    },
     /// A password file cannot be read.
     #[error("peer {peer}: {key} {}: {source}", path.display())]
     Password {

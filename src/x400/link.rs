@@ -93,7 +93,13 @@ impl Link {
     /// await and called again.
     pub(super) async fn next(&mut self) -> Option<Indication> {
         loop {
-            // Write before anything is told: the peer need not wait for what we do next.
+            // What is pulled leaves in one write with what was said before it.
+            if matches!(self.told.front(), Some(Indication::Pull { .. }))
+                && self.unsent.len() < READ
+            {
+                return self.told.pop_front();
+            }
+            // Write before anything else is told: the peer need not wait for what we do next.
             self.flush().await;
             if let Some(indication) = self.told.pop_front() {
                 return Some(indication);

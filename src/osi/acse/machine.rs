@@ -129,7 +129,7 @@ impl Acse {
         if self.phase == Phase::Gone {
             return Vec::new();
         }
-        match self.from_presentation(indication) {
+        match self.presentation_indication(indication) {
             Ok(out) => out,
             // A fault of the peer: abort both ways (X.227 7.3.3.4).
             Err(fault) => {
@@ -144,7 +144,7 @@ impl Acse {
         }
     }
 
-    fn from_presentation(
+    fn presentation_indication(
         &mut self,
         indication: presentation::Indication,
     ) -> Result<Vec<Outgoing>, String> {

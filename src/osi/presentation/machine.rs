@@ -150,12 +150,12 @@ impl Presentation {
         if matches!(self.phase, Phase::Gone) {
             return Vec::new();
         }
-        match self.from_session(indication) {
+        match self.session_indication(indication) {
             Ok(out) => out,
             // A fault of the peer: abort both ways (X.226 6.4.3).
             Err(fault) => {
                 self.phase = Phase::Gone;
-                let arp = self.abort_request(pdu::arp(fault.reason, None));
+                let arp = self.abort_request(pdu::arp(fault.reason));
                 let abort = ProviderAbort::Protocol(fault.explanation);
                 vec![
                     Outgoing::Session(arp),
@@ -165,7 +165,7 @@ impl Presentation {
         }
     }
 
-    fn from_session(
+    fn session_indication(
         &mut self,
         indication: session::Indication,
     ) -> Result<Vec<Outgoing>, pdu::Fault> {

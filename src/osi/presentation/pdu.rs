@@ -7,8 +7,7 @@ use crate::asn1::presentation::{
     AbortReason, AbortType, ArpPpdu, AruNormalModeParameters, AruPpdu, ContextDefinition,
     ContextRefusal, ContextResult, ContextUse, CpNormalModeParameters, CpType,
     CpaNormalModeParameters, CpaPpdu, CprNormalModeParameters, CprPpdu, DefinitionResult,
-    EventIdentifier, ModeSelector, ModeValue, PdvList, PresentationDataValues, ProviderReason,
-    UserData,
+    ModeSelector, ModeValue, PdvList, PresentationDataValues, ProviderReason, UserData,
 };
 use crate::asn1::tlv::{self, Tag};
 use crate::asn1::types::{Any, OctetString};
@@ -214,7 +213,6 @@ pub(super) fn aru(user_data: &[Pdv]) -> Bytes {
     let context_use = |pdv: &Pdv| ContextUse {
         presentation_context_identifier: pdv.context.into(),
         transfer_syntax_name: BASIC_ENCODING,
-        ..ContextUse::default()
     };
     let uses: Vec<_> = user_data.iter().map(context_use).collect();
     asn1::encode(&AbortType::AruPpdu(AruPpdu::NormalModeParameters(
@@ -227,11 +225,10 @@ pub(super) fn aru(user_data: &[Pdv]) -> Bytes {
 }
 
 /// ARP.
-pub(super) fn arp(reason: AbortReason, event: Option<EventIdentifier>) -> Bytes {
+pub(super) fn arp(reason: AbortReason) -> Bytes {
     asn1::encode(&AbortType::ArpPpdu(ArpPpdu {
         provider_reason: Some(reason),
-        event_identifier: event,
-        ..ArpPpdu::default()
+        event_identifier: None,
     }))
 }
 
@@ -344,5 +341,107 @@ fn outcome(result: &ContextResult) -> Outcome {
             Outcome::TransferSyntaxesNotSupported
         }
         _ => Outcome::Rejection,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(text: &str) -> Bytes {
+        let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(16)).collect();
+        digits
+            .chunks(2)
+            .map(|pair| u8::try_from(pair[0] << 4 | pair[1]).unwrap())
+            .collect()
+    }
+
+    #[test]
+    fn x226_8_4_2_data_in_every_form() {
+        let value = Pdv {
+            context: 3,
+            value: hex("0403616263"),
+        };
+        // As an independent implementation sends it, and so do we.
+        let captured = hex("6180 3080 020103 a080 0403616263 0000 0000 0000");
+        assert_eq!(data(&value), captured);
+        assert_eq!(read_user_data(&captured), Ok(vec![value.clone()]));
+        assert_eq!(
+            read_user_data(&hex("610c 300a 020103 a005 0403616263")),
+            Ok(vec![value.clone()])
+        );
+        assert_eq!(
+            read_user_data(&hex("6110 300e 06025101 020103 a005 0403616263")),
+            Ok(vec![value.clone()]),
+            "with its transfer syntax"
+        );
+        assert_eq!(
+            read_user_data(&hex("610c 300a 020103 8105 0403616263")),
+            Ok(vec![value.clone()]),
+            "octet-aligned"
+        );
+        let two = hex("6180 300a 020103 a005 0403616263 3007 020105 a002 0500 0000");
+        let null = Pdv {
+            context: 5,
+            value: hex("0500"),
+        };
+        assert_eq!(read_user_data(&two), Ok(vec![value.clone(), null]));
+        let simple = Pdv {
+            context: ONLY_CONTEXT,
+            ..value
+        };
+        assert_eq!(read_user_data(&hex("4005 0403616263")), Ok(vec![simple]));
+    }
+
+    #[test]
+    fn x226_8_2_what_is_no_ppdu_is_told() {
+        for octets in [
+            "",
+            "61",
+            "6100",
+            "0500",
+            "6180 3080 020103",
+            "610a 3008 0201ff a003020100",
+        ] {
+            let read = read_user_data(&hex(octets));
+            // An empty list of values is one.
+            assert!(
+                read.is_err() || read == Ok(Vec::new()),
+                "{octets}: {read:?}"
+            );
+        }
+        assert_eq!(
+            read_cp(&hex("3180 a003 800100 0000")).unwrap_err().reason,
+            AbortReason::UNEXPECTED_PPDU
+        );
+    }
+
+    #[test]
+    fn x226_8_2_aborts_fit_session_version_1() {
+        let arp = arp(AbortReason::INVALID_PPDU_PARAMETER_VALUE);
+        assert_eq!(arp, hex("3003 800106"), "at most nine octets");
+        let reason = Some(AbortReason::INVALID_PPDU_PARAMETER_VALUE);
+        assert_eq!(read_abort(&arp), Ok(AbortPdu::Provider(reason)));
+        let value = Pdv {
+            context: 1,
+            value: hex("6403800100"),
+        };
+        assert_eq!(
+            read_abort(&aru(std::slice::from_ref(&value))),
+            Ok(AbortPdu::User(vec![value]))
+        );
+        assert_eq!(read_abort(&aru(&[])), Ok(AbortPdu::User(Vec::new())));
+    }
+
+    #[test]
+    fn x226_8_2_a_cpr_of_a_real_responder() {
+        let captured = hex(
+            "3050 a51b 3007800100810251013007800100810251013007800100810251016131302f020101a02a6128
+             a106060456000106a203020101a305a103020101be12281006025101020103a007b205a103020102",
+        );
+        let (reason, user_data) = read_cpr(&captured).unwrap();
+        assert_eq!((reason, user_data.len()), (None, 1));
+        let outcomes = [Outcome::Acceptance; 3];
+        assert_eq!(cpr(&Bytes::new(), &outcomes, None, &user_data), captured);
     }
 }

@@ -151,3 +151,99 @@ pub(super) fn activity_identifier(number: u32) -> Bytes {
 pub(super) fn abort_reason(reason: Option<AbortReason>) -> &'static str {
     reason.and_then(AbortReason::name).unwrap_or("no reason")
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn hex(text: &str) -> Bytes {
+        let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(16)).collect();
+        digits
+            .chunks(2)
+            .map(|pair| u8::try_from(pair[0] << 4 | pair[1]).unwrap())
+            .collect()
+    }
+
+    fn open(checkpoint_size: u8, window_size: u8, dialogue: Dialogue) -> Apdu {
+        let user_data = Some(hex("b0020500"));
+        Apdu::Open {
+            checkpoint_size,
+            window_size,
+            dialogue,
+            user_data,
+        }
+    }
+
+    #[test]
+    fn x228_8_1_rtorq_with_defaults_and_in_any_order() {
+        let monologue = Dialogue::Monologue;
+        // The length octet is filled in below, unless the length is indefinite.
+        for (octets, expected) in [
+            // As two independent implementations send it.
+            (
+                "b000 80013f 820100 a306a004b0020500",
+                open(63, 3, monologue),
+            ),
+            ("b000 a306a004b0020500", open(0, 3, monologue)),
+            (
+                "b000 a306a004b0020500 820101 810105 800101",
+                open(1, 5, Dialogue::TwoWayAlternate),
+            ),
+            (
+                "b080 810102 a380a080b0020500 0000 0000 0000",
+                open(0, 2, monologue),
+            ),
+            (
+                "b000 800203e8 8101ff a306a004b0020500",
+                open(255, 0, monologue),
+            ),
+        ] {
+            let mut octets = hex(octets).to_vec();
+            if octets[1] != 0x80 {
+                octets[1] = u8::try_from(octets.len() - 2).unwrap();
+            }
+            assert_eq!(read(&octets.into()), Ok(expected));
+        }
+        let nothing_said = hex("b004 a302 8000");
+        let Ok(Apdu::Open { user_data, .. }) = read(&nothing_said) else {
+            panic!()
+        };
+        assert_eq!(user_data, Some(Bytes::new()));
+        let recovery = hex("b019 a317 a115 040441424344 170d3236313132323034353632385a");
+        let Ok(Apdu::Open {
+            user_data: None, ..
+        }) = read(&recovery)
+        else {
+            panic!()
+        };
+    }
+
+    #[test]
+    fn x228_8_segments_and_the_rest() {
+        assert_eq!(read(&hex("0403616263")), Ok(Apdu::Segment(hex("616263"))));
+        assert_eq!(
+            read(&hex("2480 0401 61 0402 6263 0000")),
+            Ok(Apdu::Segment(hex("616263")))
+        );
+        assert_eq!(read(&rttp(9)), Ok(Apdu::TurnPlease { priority: 9 }));
+        for reason in [AbortReason::PROTOCOLERROR, AbortReason::USERERROR] {
+            assert_eq!(
+                read(&rtab(reason)),
+                Ok(Apdu::Abort {
+                    reason: Some(reason)
+                })
+            );
+        }
+        assert_eq!(read(&hex("b600")), Ok(Apdu::Abort { reason: None }));
+        let refused = Apdu::Refuse {
+            user_data: Some(hex("020102")),
+        };
+        assert_eq!(read(&hex("b205a103020102")), Ok(refused), "as captured");
+        assert_eq!(rtorj(Some(&hex("020102"))), hex("b205a103020102"));
+        assert_eq!(read(&rtorj(None)), Ok(Apdu::Refuse { user_data: None }));
+        for octets in ["", "0500", "b000", "b100", "04", "b003800101"] {
+            assert!(read(&hex(octets)).is_err(), "{octets}");
+        }
+        assert_eq!(activity_identifier(1), hex("020101"));
+    }
+}

@@ -261,9 +261,9 @@ impl Rtse {
             return out;
         }
         match below {
-            Below::Acse(indication) => self.from_acse(indication, &mut out),
+            Below::Acse(indication) => self.acse_indication(indication, &mut out),
             Below::Presentation(indication) => {
-                if let Err(fault) = self.from_presentation(indication, &mut out) {
+                if let Err(fault) = self.presentation_indication(indication, &mut out) {
                     let explanation = format!("RTSE protocol error of the peer: {fault}");
                     self.give_up(AbortReason::PROTOCOLERROR, &explanation, &mut out);
                     out.push(Outgoing::Indication(Indication::PAbort { explanation }));
@@ -362,7 +362,7 @@ impl Rtse {
         self.agreed.window = window_size.into();
     }
 
-    fn from_acse(&mut self, indication: acse::Indication, out: &mut Vec<Outgoing>) {
+    fn acse_indication(&mut self, indication: acse::Indication, out: &mut Vec<Outgoing>) {
         match indication {
             acse::Indication::Associate(associate) => match self.associate(*associate) {
                 Ok(open) => out.push(Outgoing::Indication(Indication::Open(Box::new(open)))),
@@ -520,7 +520,7 @@ impl Rtse {
     }
 
     /// An indication of the presentation layer; an error is the peer's fault.
-    fn from_presentation(
+    fn presentation_indication(
         &mut self,
         indication: presentation::Indication,
         out: &mut Vec<Outgoing>,
@@ -539,14 +539,16 @@ impl Rtse {
                 };
                 out.push(Outgoing::Indication(Indication::TurnPlease { priority }));
             }
-            presentation::Indication::Session(indication) => self.from_session(indication, out)?,
+            presentation::Indication::Session(indication) => {
+                self.session_indication(indication, out)?
+            }
             other => return Err(format!("{other:?} is not for RTSE")),
         }
         Ok(())
     }
 
     /// An indication that passed from the session layer unchanged; an error is the peer's fault.
-    fn from_session(
+    fn session_indication(
         &mut self,
         indication: session::Indication,
         out: &mut Vec<Outgoing>,
