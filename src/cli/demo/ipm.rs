@@ -51,7 +51,6 @@ impl Letter<'_> {
             message_identifier: MTSIdentifier {
                 global_domain_identifier: domain.clone(),
                 local_identifier: local.into(),
-                ..MTSIdentifier::default()
             },
             originator_name: name(self.from),
             original_encoded_information_types: Some(EncodedInformationTypes {
