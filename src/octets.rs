@@ -192,6 +192,23 @@ pub struct Reader {
     chunk: Bytes,
 }
 
+impl Reader {
+    /// The next octets, whole lines of base64 if more are to come: shared where a chunk is long.
+    fn stretch(&mut self) -> Bytes {
+        if self.chunk.is_empty() {
+            self.chunk = self.chunks.next().unwrap_or_default();
+        }
+        let lines = self.chunk.len().min(STEP) / LINE * LINE;
+        if lines > 0 {
+            return self.chunk.split_to(lines);
+        }
+        let mut stretch = Vec::new();
+        // Reading an `Octets` from memory cannot fail.
+        let _ = self.take(STEP as u64).read_to_end(&mut stretch);
+        stretch.into()
+    }
+}
+
 impl Read for Reader {
     fn read(&mut self, into: &mut [u8]) -> io::Result<usize> {
         if self.chunk.is_empty() {
@@ -207,19 +224,31 @@ impl Read for Reader {
     }
 }
 
-/// Whether `octet` is a character of the base64 alphabet.
+/// Whether `octet` is a character of the base64 alphabet; without branches, for the compiler to
+/// look at many at once.
 fn in_alphabet(octet: u8) -> bool {
-    octet.is_ascii_alphanumeric() || octet == b'+' || octet == b'/'
+    let letter = (octet | 0x20).wrapping_sub(b'a') < 26;
+    let digit = octet.wrapping_sub(b'0') < 10;
+    letter | digit | (octet == b'+') | (octet == b'/')
 }
 
 /// How many octets the base64 `text` decodes to.
 fn base64_decoded_length(text: &[u8]) -> u64 {
     let whole_octets = |characters: u64| characters / 4 * 3 + characters % 4 * 6 / 8;
     let mut length = 0;
-    for run in text.split(|&octet| octet == b'=') {
-        length += whole_octets(run.iter().filter(|&&octet| in_alphabet(octet)).count() as u64);
+    let mut from = 0;
+    for to in memchr::memchr_iter(b'=', text).chain([text.len()]) {
+        length += whole_octets(characters_in(text.get(from..to).unwrap_or_default()));
+        from = to + 1;
     }
     length
+}
+
+/// How many characters of the alphabet are in `run`.
+fn characters_in(run: &[u8]) -> u64 {
+    // At most 255 at a time, so that the counts fit octets.
+    let count = |block: &[u8]| -> u8 { block.iter().map(|&o| u8::from(in_alphabet(o))).sum() };
+    run.chunks(192).map(|block| u64::from(count(block))).sum()
 }
 
 /// How many octets `length` octets take as base64 lines.
@@ -233,34 +262,52 @@ fn decode_step(text: &mut Bytes, quantum: &mut Vec<u8>) -> Option<Bytes> {
         return flush(quantum);
     }
     let stretch = text.split_to(STEP.min(text.len()));
+    let decoded = decode_lines(&stretch, quantum).unwrap_or_else(|| decode_any(&stretch, quantum));
+    Some(decoded.into())
+}
+
+/// Decodes a stretch of lines of the alphabet, padding at most at its end; else `None`, and
+/// `quantum` stays as it was.
+fn decode_lines(stretch: &[u8], quantum: &mut Vec<u8>) -> Option<Vec<u8>> {
+    let mut characters = Vec::with_capacity(quantum.len() + stretch.len());
+    characters.extend_from_slice(quantum);
+    let mut from = 0;
+    for to in memchr::memchr_iter(b'\n', stretch).chain([stretch.len()]) {
+        let line = stretch.get(from..to)?;
+        characters.extend_from_slice(line.strip_suffix(b"\r").unwrap_or(line));
+        from = to + 1;
+    }
+    let (whole, rest) = characters.split_at(characters.len() / 4 * 4);
+    if !rest.iter().copied().all(in_alphabet) {
+        return None;
+    }
+    let mut decoded = vec![0; whole.len() / 4 * 3];
+    let length = LENIENT.decode_slice(whole, &mut decoded).ok()?;
+    decoded.truncate(length);
+    quantum.clear();
+    quantum.extend_from_slice(rest);
+    Some(decoded)
+}
+
+/// Decodes any stretch.
+fn decode_any(stretch: &[u8], quantum: &mut Vec<u8>) -> Vec<u8> {
     let mut decoded = Vec::with_capacity(stretch.len() / 4 * 3 + 3);
     for (index, run) in stretch.split(|&octet| octet == b'=').enumerate() {
         if index > 0 {
             decoded.extend(flush(quantum).unwrap_or_default());
         }
-        for line in run.split(|&octet| octet == b'\n') {
-            let line = line.strip_suffix(b"\r").unwrap_or(line);
-            if quantum.is_empty() && line.len() % 4 == 0 && decode_line(line, &mut decoded) {
-                continue;
-            }
-            quantum.extend(line.iter().copied().filter(|&octet| in_alphabet(octet)));
-            let whole = quantum.len() / 4 * 4;
-            let rest = quantum.split_off(whole);
-            decode_line(quantum, &mut decoded);
-            *quantum = rest;
-        }
+        quantum.extend(run.iter().copied().filter(|&octet| in_alphabet(octet)));
+        let rest = quantum.split_off(quantum.len() / 4 * 4);
+        decode_characters(quantum, &mut decoded);
+        *quantum = rest;
     }
-    Some(decoded.into())
+    decoded
 }
 
-/// Decodes characters of the alphabet onto `decoded`; false, and nothing added, if others are there.
-fn decode_line(line: &[u8], decoded: &mut Vec<u8>) -> bool {
-    let before = decoded.len();
-    let done = LENIENT.decode_vec(line, decoded).is_ok();
-    if !done {
-        decoded.truncate(before);
-    }
-    done
+/// Decodes characters of the alphabet onto `decoded`.
+fn decode_characters(characters: &[u8], decoded: &mut Vec<u8>) {
+    // They cannot be refused: they are of the alphabet, and never one alone in a quantum.
+    let _ = LENIENT.decode_vec(characters, decoded);
 }
 
 /// The octets of an incomplete quantum; `None` when there are no characters left.
@@ -273,29 +320,23 @@ fn flush(quantum: &mut Vec<u8>) -> Option<Bytes> {
         return None;
     }
     let mut decoded = Vec::new();
-    decode_line(quantum, &mut decoded);
+    decode_characters(quantum, &mut decoded);
     quantum.clear();
     Some(decoded.into())
 }
 
 /// Encodes the next stretch of `source` as lines.
 fn encode_step(source: &mut Reader) -> Option<Bytes> {
-    let mut stretch = Vec::with_capacity(STEP);
-    // Reading an `Octets` from memory cannot fail.
-    let read = source
-        .by_ref()
-        .take(STEP as u64)
-        .read_to_end(&mut stretch)
-        .unwrap_or(0);
-    if read == 0 {
+    let stretch = source.stretch();
+    if stretch.is_empty() {
         return None;
     }
-    let mut lines = Vec::with_capacity(read / LINE * 78 + 80);
-    let mut characters = [0; LINE / 3 * 4];
-    for line in stretch.chunks(LINE) {
-        let written = STANDARD.encode_slice(line, &mut characters).unwrap_or(0);
-        lines.extend_from_slice(characters.get(..written).unwrap_or_default());
-        lines.extend_from_slice(b"\r\n");
+    let length = base64_lines_length(stretch.len() as u64);
+    let mut lines = vec![0; usize::try_from(length).unwrap_or(0)];
+    for (octets, line) in stretch.chunks(LINE).zip(lines.chunks_mut(LINE / 3 * 4 + 2)) {
+        let written = STANDARD.encode_slice(octets, line).unwrap_or(0);
+        let (_, end) = line.split_at_mut(written);
+        end.copy_from_slice(b"\r\n");
     }
     Some(lines.into())
 }
@@ -343,7 +384,45 @@ mod tests {
         assert_eq!(octets.len(), 18);
     }
 
+    /// Bit by bit, a run between paddings at a time.
+    fn decoded_slowly(text: &str) -> Vec<u8> {
+        let value = |octet: u8| match octet {
+            b'A'..=b'Z' => Some(octet - b'A'),
+            b'a'..=b'z' => Some(octet - b'a' + 26),
+            b'0'..=b'9' => Some(octet - b'0' + 52),
+            b'+' => Some(62),
+            b'/' => Some(63),
+            _ => None,
+        };
+        let run = |run: &str| {
+            let bits = run.bytes().filter_map(value);
+            let bits = bits.flat_map(|value| (0..6).rev().map(move |bit| value >> bit & 1 == 1));
+            let bits: Vec<bool> = bits.collect();
+            let octets = bits.chunks_exact(8);
+            octets
+                .map(|bits| bits.iter().fold(0, |octet, &bit| octet * 2 + u8::from(bit)))
+                .collect::<Vec<u8>>()
+        };
+        text.split('=').flat_map(run).collect()
+    }
+
+    #[test]
+    fn quanta_may_lie_across_stretches() {
+        let line = "QUJDREVGR0hJSktMTU5PUFFSU1RVVldYWVphYmNkZWZnaGlqa2xtbm9w\r\n";
+        for start in ["", "Q", "QU", "QUI", " ", "QUI=", "QQ==\r\n"] {
+            for end in ["", "Q", "QU", "QUI=", "QQ==\r\n", "=", "QQ==QUJD"] {
+                let text = format!("{start}{}{end}", line.repeat(STEP / line.len() + 2));
+                assert!(decoded(&text) == decoded_slowly(&text), "{start:?} {end:?}");
+            }
+        }
+    }
+
     proptest! {
+        #[test]
+        fn base64_is_decoded_as_bit_by_bit(text in "([A-Za-z0-9+/]{1,9}|[A-Za-z0-9+/]{4}|\r\n|=|==| ){0,40}") {
+            prop_assert_eq!(decoded(&text), decoded_slowly(&text));
+        }
+
         #[test]
         fn lines_decode_to_what_was_encoded(content in proptest::collection::vec(any::<u8>(), 0..8_000)) {
             let mut lines = Octets::new();

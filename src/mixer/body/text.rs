@@ -276,12 +276,14 @@ fn of_decoded(text: &str, named: Option<&'static str>) -> MailText {
 /// Lines that end in CR LF: the octets themselves if they already do.
 #[must_use]
 pub fn with_crlf(octets: Octets) -> Octets {
+    // The last octet of the chunk before.
     let mut before = 0;
     let bare = octets.chunks().any(|chunk| {
-        chunk.iter().any(|&octet| {
-            let bare = octet == b'\n' && before != b'\r';
-            before = octet;
-            bare
+        let last = std::mem::replace(&mut before, chunk.last().copied().unwrap_or_default());
+        let mut ends = memchr::memchr_iter(b'\n', &chunk);
+        ends.any(|end| match end.checked_sub(1) {
+            Some(at) => chunk.get(at) != Some(&b'\r'),
+            None => last != b'\r',
         })
     });
     if !bare {

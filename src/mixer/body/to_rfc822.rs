@@ -190,7 +190,7 @@ fn octets_of(part: &BodyPart) -> u64 {
         BodyPart::Ia5Text(text) => text.data.len(),
         BodyPart::BilaterallyDefined(octets) => octets.len(),
         BodyPart::Message(message) => message.data.0.len(),
-        other => crate::asn1::encode_octets(other).to_bytes().len(),
+        other => return crate::asn1::encode_octets(other).len(),
     };
     u64::try_from(length).unwrap_or(u64::MAX)
 }

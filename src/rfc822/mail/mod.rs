@@ -343,26 +343,31 @@ struct Slices {
 /// Cuts the body of a multipart (RFC 2046 section 5.1.1); `None` if it holds no delimiter.
 fn slices(body: &Bytes, boundary: &[u8]) -> Option<Slices> {
     let boundary = boundary.trim_ascii_end();
+    let dashed = [b"--", boundary].concat();
+    let finder = memchr::memmem::Finder::new(&dashed);
     let mut preamble = None;
     let mut parts = Vec::new();
     // Where the part being read begins.
     let mut from = 0;
     let mut at = 0;
-    while at < body.len() {
-        let rest = body.get(at..)?;
-        let length = rest
-            .iter()
-            .position(|&octet| octet == b'\n')
-            .map_or(rest.len(), |end| end + 1);
-        let line = rest.get(..length)?;
-        if let Some(close) = delimiter(line, boundary) {
-            let before = body.slice(from..without_line_end(body, from, at));
+    while let Some(found) = finder.find(body.get(at..)?) {
+        let start = at + found;
+        let length = memchr::memchr(b'\n', body.get(start..)?).map(|end| end + 1);
+        at = length.map_or(body.len(), |length| start + length);
+        let begins_line = start
+            .checked_sub(1)
+            .is_none_or(|before| body.get(before) == Some(&b'\n'));
+        if !begins_line {
+            continue;
+        }
+        if let Some(close) = delimiter(body.get(start..at)?, boundary) {
+            let before = body.slice(from..without_line_end(body, from, start));
             if preamble.is_none() {
                 preamble = Some(before);
             } else {
                 parts.push(before);
             }
-            from = at + length;
+            from = at;
             if close {
                 if parts.is_empty() {
                     return None;
@@ -374,7 +379,6 @@ fn slices(body: &Bytes, boundary: &[u8]) -> Option<Slices> {
                 });
             }
         }
-        at += length;
     }
     let preamble = preamble?;
     // The closing delimiter is missing: the last part reaches to the end.

@@ -5,6 +5,7 @@
 //! designation sets the left half only), two-octet sets, single shifts and UTF-8 added.
 
 use std::collections::{BTreeSet, HashMap};
+use std::sync::LazyLock;
 
 use unicode_normalization::UnicodeNormalization as _;
 use unicode_normalization::char::compose;
@@ -13,7 +14,7 @@ pub mod sets;
 #[cfg(test)]
 mod tests;
 
-use sets::{Class, SETS};
+use sets::{Class, SETS, Set};
 
 const ESC: u8 = 0x1B;
 const SHIFT_OUT: u8 = 0x0E;
@@ -304,7 +305,7 @@ pub fn encode_utf8(text: &str) -> Encoded {
 pub struct Encoder {
     octets: Vec<u8>,
     sets: BTreeSet<u16>,
-    candidates: Vec<(usize, Option<HashMap<char, u8>>)>,
+    candidates: Vec<usize>,
     current: Option<usize>,
     invoke: bool,
 }
@@ -319,7 +320,6 @@ impl Encoder {
             candidates: numbers
                 .iter()
                 .filter_map(|number| sets::by_number(*number))
-                .map(|place| (place, None))
                 .collect(),
             current: None,
             invoke,
@@ -361,14 +361,9 @@ impl Encoder {
                 Some(())
             }
             _ => {
-                let current = self.current;
-                let (number, octets) = (self.candidates.iter_mut())
-                    .filter(|(place, _)| Some(*place) == current)
-                    .find_map(|candidate| octets_in(candidate, character))
-                    .or_else(|| {
-                        let mut all = self.candidates.iter_mut();
-                        all.find_map(|candidate| octets_in(candidate, character))
-                    })?;
+                let current = self.current.filter(|place| self.candidates.contains(place));
+                let mut places = current.into_iter().chain(self.candidates.iter().copied());
+                let (number, octets) = places.find_map(|place| octets_in(place, character))?;
                 if sets::by_number(number) != self.current {
                     self.current = sets::by_number(number);
                     let set = self.current.and_then(|place| SETS.get(place))?;
@@ -390,25 +385,30 @@ fn later_than_103(octet: u8) -> bool {
     matches!(octet, 0xA9 | 0xAA | 0xAC..=0xAF | 0xB9 | 0xBA | 0xD0..=0xDF | 0xFF)
 }
 
-/// The octets of a character in a set on the right, and the set's number.
-fn octets_in(
-    (place, codes): &mut (usize, Option<HashMap<char, u8>>),
-    character: char,
-) -> Option<(u16, Vec<u8>)> {
-    let set = SETS.get(*place)?;
-    if set.class == Class::C94x94 {
-        let octets = set.encode_two_octets(character)?;
-        return Some((set.number, octets.to_vec()));
-    }
-    let codes = codes.get_or_insert_with(|| {
-        let table = set.table();
-        let upper = (0xA0..=0xFF_u8).zip(table);
+/// The octets on the right of the characters of each set of one octet, by its place among [`SETS`].
+static CODES: LazyLock<Vec<HashMap<char, u8>>> = LazyLock::new(|| {
+    let codes = |set: &Set| {
+        if set.class == Class::C94x94 {
+            return HashMap::new();
+        }
+        let upper = (0xA0..=0xFF_u8).zip(set.table());
         let known = upper.filter(|(octet, _)| set.number != 103 || !later_than_103(*octet));
         known
             .rev()
             .filter_map(|(octet, character)| Some((character?, octet)))
             .collect()
-    });
+    };
+    SETS.iter().map(codes).collect()
+});
+
+/// The octets of a character in a set on the right, and the set's number.
+fn octets_in(place: usize, character: char) -> Option<(u16, Vec<u8>)> {
+    let set = SETS.get(place)?;
+    if set.class == Class::C94x94 {
+        let octets = set.encode_two_octets(character)?;
+        return Some((set.number, octets.to_vec()));
+    }
+    let codes = CODES.get(place)?;
     if let Some(octet) = codes.get(&character) {
         return Some((set.number, vec![*octet]));
     }
