@@ -19,6 +19,7 @@
 
 mod apdu;
 mod machine;
+mod opening;
 mod receiving;
 mod sending;
 

@@ -223,10 +223,7 @@ mod tests {
             read_argument(&hex("b1020500")),
             Err(Error::Operation(_))
         ));
-        assert!(matches!(
-            read_argument(&hex("b00ca10a800141a105a003310000")),
-            Err(_)
-        ));
+        assert!(read_argument(&hex("b00ca10a800141a105a003310000")).is_err());
         assert!(matches!(read_argument(&hex("")), Err(Error::Decode(_))));
         assert!(
             !format!(
