@@ -24,6 +24,12 @@ pub struct Arguments {
 pub fn run(arguments: Arguments) -> Outcome {
     failpoint::check().map_err(|error| Failure::Config(error.to_string()))?;
     let rules = super::check::load(&arguments.config)?;
+    if rules.config.smtp.relay.is_none() {
+        return Err(Failure::Config(format!(
+            "{}: [smtp] relay is not set: mail for the Internet has no way out",
+            arguments.config.display()
+        )));
+    }
     log_to_stderr("info");
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {

@@ -10,7 +10,8 @@ use crate::queue::{IdentifierKind, Item, Settled};
 /// The longest text of a stranger that a log line quotes, in characters.
 const LONGEST: usize = 300;
 
-/// A text of a stranger, safe in a line: control characters escaped, cut where it is too long.
+/// A text of a stranger, safe in a line: quoted, what would steer a terminal escaped, cut where it is
+/// too long.
 pub struct Shown<'a>(&'a str);
 
 /// Makes a stranger's text safe in a log line.
@@ -21,11 +22,14 @@ pub fn shown(text: &str) -> Shown<'_> {
 
 impl fmt::Display for Shown<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("\"")?;
         let mut characters = self.0.chars();
         for character in characters.by_ref().take(LONGEST) {
-            if character.is_control()
-                || matches!(character, '\u{2028}' | '\u{2029}' | '\u{202a}'..='\u{202e}')
-            {
+            let steers = matches!(
+                character,
+                '\u{61c}' | '\u{200e}' | '\u{200f}' | '\u{2028}'..='\u{202e}' | '\u{2066}'..='\u{2069}'
+            );
+            if character.is_control() || steers || character == '"' || character == '\\' {
                 write!(f, "{}", character.escape_default())?;
             } else {
                 write!(f, "{character}")?;
@@ -34,7 +38,7 @@ impl fmt::Display for Shown<'_> {
         if characters.next().is_some() {
             f.write_str("…")?;
         }
-        Ok(())
+        f.write_str("\"")
     }
 }
 
@@ -95,11 +99,11 @@ mod tests {
     fn nothing_a_stranger_says_breaks_a_line() {
         assert_eq!(
             shown("a\r\nb\u{1b}[2J\u{202e}é").to_string(),
-            "a\\r\\nb\\u{1b}[2J\\u{202e}é"
+            "\"a\\r\\nb\\u{1b}[2J\\u{202e}é\""
         );
         assert_eq!(
             shown(&"x".repeat(400)).to_string().chars().count(),
-            LONGEST + 1
+            LONGEST + 3
         );
     }
 }

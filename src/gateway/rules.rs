@@ -38,7 +38,7 @@ pub struct Rules {
 }
 
 /// Where a recipient goes, and as whom.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
 pub struct Placed {
     /// The route: a peer, or `smtp`.
     pub route: String,

@@ -9,6 +9,7 @@ use bytes::{Bytes, BytesMut};
 
 use crate::failpoint::Failpoint;
 use crate::gateway::log::shown;
+use crate::gateway::route::SMTP;
 use crate::gateway::rules::Placed;
 use crate::gateway::{Gateway, clock};
 use crate::mixer::outcome::Refusal;
@@ -68,7 +69,12 @@ impl Receiver for MailIn {
             if !placed.contains(&place) {
                 recipients.push(Recipient::new(
                     number,
-                    recipient.forward_path.to_string(),
+                    match place.route == SMTP {
+                        // Where it was placed may not be what was typed: postmaster, an
+                        // encapsulated address.
+                        true => place.address.clone(),
+                        false => recipient.forward_path.to_string(),
+                    },
                     place.route.clone(),
                     place.content_type,
                     now,

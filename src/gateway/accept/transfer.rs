@@ -3,6 +3,7 @@
 //! The activity is confirmed only after the queue has committed. A recipient that cannot be reached
 //! is taken all the same, without a route: it fails at once, and its report goes back.
 
+use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 
@@ -48,7 +49,7 @@ impl Handler for TransferIn {
         let envelope =
             Envelope::read(arrived.kind, &arrived.envelope).map_err(|error| Refusal {
                 reason: RefusalReason::Unrecoverable,
-                explanation: format!("the transfer envelope cannot be read: {error}"),
+                explanation: error.to_string(),
             })?;
         let peer = from.peer.clone().unwrap_or_else(|| from.mta.clone());
         let id = spool.id();
@@ -93,6 +94,23 @@ impl Handler for TransferIn {
     }
 }
 
+/// ub-recipients (X.411 annex B), and so the highest originally-specified-recipient-number.
+const MOST_RECIPIENTS: u32 = 32_767;
+
+/// Why a transfer envelope is not taken.
+#[derive(Debug, thiserror::Error)]
+enum Unacceptable {
+    /// It is not of its type.
+    #[error("the transfer envelope cannot be read: {0}")]
+    Unreadable(#[from] DecodeError),
+    /// A recipient cannot be told from the others.
+    #[error(
+        "originally-specified-recipient-number {0} is outside 1..{MOST_RECIPIENTS} or stands twice \
+         (X.411 clause 12.2.1.1.1.6)"
+    )]
+    Number(i64),
+}
+
 /// What the gateway needs of the three transfer envelopes.
 #[derive(Debug)]
 struct Envelope {
@@ -106,7 +124,7 @@ struct Envelope {
 }
 
 impl Envelope {
-    fn read(kind: ApduKind, octets: &Bytes) -> Result<Self, DecodeError> {
+    fn read(kind: ApduKind, octets: &Bytes) -> Result<Self, Unacceptable> {
         match kind {
             ApduKind::Message => {
                 let envelope: MessageTransferEnvelope = asn1::decode(octets)?;
@@ -124,7 +142,7 @@ impl Envelope {
                     originator: Some(envelope.originator_name),
                     content_type: content_type(&envelope.content_type),
                     priority: priority(envelope.priority),
-                    recipients: responsible(fields),
+                    recipients: responsible(fields)?,
                 })
             }
             ApduKind::Probe => {
@@ -143,7 +161,7 @@ impl Envelope {
                     originator: Some(envelope.originator_name),
                     content_type: content_type(&envelope.content_type),
                     priority: Priority::default(),
-                    recipients: responsible(fields),
+                    recipients: responsible(fields)?,
                 })
             }
             ApduKind::Report => {
@@ -161,7 +179,7 @@ impl Envelope {
     }
 
     fn item(self, rules: &Rules, id: ItemId, peer: &str, from: &Caller, now: Timestamp) -> Item {
-        let mut placed = Vec::new();
+        let mut placed = HashSet::new();
         let mut recipients = Vec::new();
         for (number, name) in &self.recipients {
             let address = wire::attributes(name);
@@ -169,7 +187,7 @@ impl Envelope {
                 // Two ways of writing one recipient are one recipient.
                 Ok(place) if placed.contains(&place) => continue,
                 Ok(place) => {
-                    placed.push(place.clone());
+                    placed.insert(place.clone());
                     (place.route, place.content_type)
                 }
                 Err(_) => (UNREACHABLE.to_owned(), ""),
@@ -210,13 +228,26 @@ impl Envelope {
 }
 
 /// The recipients whose responsibility bit is one (X.411 clause 12.2.1.1.1.6).
+///
+/// Their numbers tell them apart in reports: one that is none, or that stands twice, is a fault of
+/// the whole envelope.
 fn responsible(
     fields: impl Iterator<Item = (i64, ORName, PerRecipientIndicators)>,
-) -> Vec<(u32, ORName)> {
-    fields
-        .filter(|(.., indicators)| indicators.contains(PerRecipientIndicators::RESPONSIBILITY))
-        .filter_map(|(number, name, _)| Some((u32::try_from(number).ok()?, name)))
-        .collect()
+) -> Result<Vec<(u32, ORName)>, Unacceptable> {
+    let mut numbers = HashSet::new();
+    let mut recipients = Vec::new();
+    for (number, name, indicators) in fields {
+        if !indicators.contains(PerRecipientIndicators::RESPONSIBILITY) {
+            continue;
+        }
+        match u32::try_from(number) {
+            Ok(known) if (1..=MOST_RECIPIENTS).contains(&known) && numbers.insert(known) => {
+                recipients.push((known, name));
+            }
+            _ => return Err(Unacceptable::Number(number)),
+        }
+    }
+    Ok(recipients)
 }
 
 fn content_type(content_type: &ContentType) -> String {

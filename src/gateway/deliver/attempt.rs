@@ -3,7 +3,8 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use super::{Deliverer, LEASE};
+use super::onward::Sent;
+use super::{AFTER_FAILURE, Deliverer, LEASE, MEMORY};
 use crate::failpoint::Failpoint;
 use crate::gateway::report::{self, Fate, Told};
 use crate::gateway::rules::Rules;
@@ -95,23 +96,31 @@ impl End {
 impl Deliverer {
     /// Tries the recipients of a claim once, and records what became of them.
     pub(super) async fn attempt(&self, mut claim: Claim) {
-        let store = self.gateway.store();
-        let body = match store.open(claim.item.id).await {
-            Ok(body) => body,
+        let size = u32::try_from(claim.item.size / 1024).unwrap_or(MEMORY);
+        // The semaphore is never closed.
+        let _memory = self.memory.acquire_many(size.min(MEMORY)).await;
+        let rules = self.gateway.rules();
+        let (body, sent) = match self.gateway.store().open(claim.item.id).await {
+            Ok(body) => {
+                let sent = tokio::select! {
+                    sent = self.send_on(&rules, &claim, &body) => sent,
+                    error = self.keep(&claim) => {
+                        tracing::error!(id = %claim.item.id, %error, "a delivery lost its claim");
+                        return;
+                    }
+                };
+                (body, sent)
+            }
             Err(error) => {
                 tracing::error!(id = %claim.item.id, %error, "the body of an item cannot be read");
-                return;
+                let text = "the body of the message cannot be read from the queue".to_owned();
+                let end = End {
+                    kind: EndKind::Later,
+                    ..End::never(Status(4, 3, 0), text)
+                };
+                (Bytes::new(), End::all(&claim, &end).into())
             }
         };
-        let rules = self.gateway.rules();
-        let sent = tokio::select! {
-            sent = self.send_on(&rules, &claim, &body) => sent,
-            error = self.keep(&claim) => {
-                tracing::error!(id = %claim.item.id, %error, "a delivery lost its claim");
-                return;
-            }
-        };
-        let now = clock::now();
         if sent
             .ends
             .iter()
@@ -119,40 +128,71 @@ impl Deliverer {
         {
             Failpoint::DeliveredNotRecorded.pass();
         }
-        let (mut finished, settled) = conclude(&rules, &claim, &body, &sent.ends, now);
-        finished.identifiers.clone_from(&sent.identifiers);
-        claim.item.identifiers.extend(sent.identifiers);
-        self.record(&claim, finished, &settled, now).await;
+        claim
+            .item
+            .identifiers
+            .extend(sent.identifiers.iter().cloned());
+        self.record(&rules, &claim, &body, sent).await;
     }
 
-    /// Renews the loan for as long as the delivery runs; returns only when that fails.
+    /// Renews the loan for as long as the delivery runs; returns only when it is lost.
     async fn keep(&self, claim: &Claim) -> StoreError {
         loop {
             tokio::time::sleep(LEASE / 2).await;
-            if let Err(error) = self.gateway.store().renew(claim, clock::now(), LEASE).await {
-                return error;
+            match self.gateway.store().renew(claim, clock::now(), LEASE).await {
+                Ok(()) => {}
+                Err(error) if is_final(&error) => return error,
+                Err(error) => {
+                    tracing::error!(id = %claim.item.id, %error, "a loan was not renewed")
+                }
             }
         }
     }
 
-    async fn record(&self, claim: &Claim, finished: Finished, settled: &[Settled], now: Timestamp) {
-        let reports: Vec<String> = finished
-            .new_items
-            .iter()
-            .map(|new| new.item.id.to_string())
-            .collect();
-        if let Err(error) = self.gateway.store().finish(claim, finished).await {
-            tracing::error!(id = %claim.item.id, %error, "the outcome of a delivery was not recorded");
-            return;
-        }
-        let delay = now.duration_since(claim.item.arrived).as_secs_f64();
-        for settled in settled {
-            log::outcome(&claim.item, &claim.route, settled, delay);
-        }
-        for report in reports {
-            tracing::info!(id = %claim.item.id, report, "reported");
+    /// Records the outcome, again and again while the queue cannot take it: what was sent must not
+    /// be sent once more because a disk was full.
+    async fn record(&self, rules: &Rules, claim: &Claim, body: &Bytes, sent: Sent) {
+        loop {
+            let now = clock::now();
+            let (mut finished, settled) = conclude(rules, claim, body, &sent.ends, now);
+            finished.identifiers.clone_from(&sent.identifiers);
+            let reports: Vec<String> = finished
+                .new_items
+                .iter()
+                .map(|new| new.item.id.to_string())
+                .collect();
+            match self.gateway.store().finish(claim, finished).await {
+                Ok(_) => {
+                    let delay = now.duration_since(claim.item.arrived).as_secs_f64();
+                    for settled in &settled {
+                        log::outcome(&claim.item, &claim.route, settled, delay);
+                    }
+                    for report in reports {
+                        tracing::info!(id = %claim.item.id, report, "reported");
+                    }
+                    return;
+                }
+                Err(error) => {
+                    tracing::error!(id = %claim.item.id, %error, "an outcome was not recorded");
+                    if is_final(&error) {
+                        return;
+                    }
+                }
+            }
+            tokio::time::sleep(AFTER_FAILURE).await;
+            if let Err(error) = self.gateway.store().renew(claim, clock::now(), LEASE).await {
+                tracing::error!(id = %claim.item.id, %error, "a loan was not renewed");
+            }
         }
     }
+}
+
+/// Whether trying again is of no use: the claim is another's, or the queue is closed.
+fn is_final(error: &StoreError) -> bool {
+    matches!(
+        error,
+        StoreError::Fenced(_) | StoreError::Unknown(_) | StoreError::Closed
+    )
 }
 
 /// What the queue is to record: patience applied, reports made.

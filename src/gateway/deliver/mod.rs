@@ -8,8 +8,9 @@ mod onward;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
+use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 
@@ -28,6 +29,10 @@ const CLAIMS: usize = 32;
 const LEASE: Duration = Duration::from_secs(600);
 /// How long to wait after the store failed.
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
+/// How long deliveries under way may take when the gateway stops.
+const GRACE: Duration = Duration::from_secs(60);
+/// Bodies held in memory by deliveries at one time, in KiB; the next large one waits.
+const MEMORY: u32 = 512 * 1024;
 /// How long to wait at most before looking again.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
@@ -40,6 +45,8 @@ pub struct Deliverer {
     lanes: BTreeMap<String, Arc<Semaphore>>,
     /// A delivery has ended.
     ended: Notify,
+    /// KiB of memory for bodies.
+    memory: Semaphore,
 }
 
 impl Deliverer {
@@ -68,6 +75,7 @@ impl Deliverer {
             x400,
             lanes,
             ended: Notify::new(),
+            memory: Semaphore::new(MEMORY as usize),
         }
     }
 
@@ -75,26 +83,64 @@ impl Deliverer {
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut changed = self.gateway.store().changed();
         let mut running = JoinSet::new();
+        let mut lanes = self.lanes.clone();
+        let mut kept_house: Option<Instant> = None;
         while !*stop.borrow() {
             changed.borrow_and_update();
-            let next = self.start_due(&mut running).await;
+            if kept_house.is_none_or(|last| last.elapsed() >= LONGEST_WAIT) {
+                self.keep_house(&mut lanes).await;
+                kept_house = Some(Instant::now());
+            }
+            let next = self.start_due(&lanes, &mut running).await;
             tokio::select! {
                 _ = changed.changed() => {}
                 () = self.ended.notified() => {}
                 () = tokio::time::sleep(next) => {}
                 _ = stop.changed() => {}
             }
-            while running.try_join_next().is_some() {}
+            while let Some(ended) = running.try_join_next() {
+                if let Err(error) = ended {
+                    tracing::error!(%error, "a delivery broke; it is tried again when its loan ends");
+                }
+            }
         }
-        while running.join_next().await.is_some() {}
+        let ending = async { while running.join_next().await.is_some() {} };
+        if tokio::time::timeout(GRACE, ending).await.is_err() {
+            tracing::warn!("deliveries under way were cut off; they are tried again");
+        }
         self.smtp.close().await;
         self.x400.close().await;
     }
 
-    /// Starts what is due on each lane that has room; says how long nothing more will be due.
-    async fn start_due(self: &Arc<Self>, running: &mut JoinSet<()>) -> Duration {
+    /// Gives every route that something waits on a lane, also one the configuration no longer has,
+    /// so that it ends in time; forgets what ended long ago.
+    async fn keep_house(&self, lanes: &mut BTreeMap<String, Arc<Semaphore>>) {
         let store = self.gateway.store();
-        for (route, lane) in &self.lanes {
+        match store.stats().await {
+            Ok(stats) => {
+                for route in stats {
+                    lanes
+                        .entry(route.route)
+                        .or_insert_with(|| Arc::new(Semaphore::new(LOCAL)));
+                }
+            }
+            Err(error) => tracing::error!(%error, "the queue did not say what waits"),
+        }
+        let days = i64::from(self.gateway.rules().config.queue.remember_days);
+        let before = clock::now().checked_sub(SignedDuration::from_hours(days * 24));
+        if let Err(error) = store.forget(before.unwrap_or(Timestamp::MIN)).await {
+            tracing::error!(%error, "the queue did not forget what ended long ago");
+        }
+    }
+
+    /// Starts what is due on each lane that has room; says how long nothing more will be due.
+    async fn start_due(
+        self: &Arc<Self>,
+        lanes: &BTreeMap<String, Arc<Semaphore>>,
+        running: &mut JoinSet<()>,
+    ) -> Duration {
+        let store = self.gateway.store();
+        for (route, lane) in lanes {
             loop {
                 let claims = lane.available_permits().min(CLAIMS);
                 if claims == 0 {
@@ -131,7 +177,15 @@ impl Deliverer {
                 }
             }
         }
-        match store.next_due(Vec::new(), clock::now()).await {
+        // Full lanes wait for a delivery to end, which wakes us.
+        let open = lanes
+            .iter()
+            .filter(|(_, lane)| lane.available_permits() > 0);
+        let open: Vec<String> = open.map(|(route, _)| route.clone()).collect();
+        if open.is_empty() {
+            return LONGEST_WAIT;
+        }
+        match store.next_due(open, clock::now()).await {
             Ok(Some(due)) => {
                 let wait = due.duration_since(clock::now());
                 Duration::try_from(wait)

@@ -7,6 +7,7 @@ use bytes::Bytes;
 use super::Deliverer;
 use super::attempt::{End, EndKind};
 use crate::asn1;
+use crate::asn1::bounds::UB_TRANSFERS;
 use crate::asn1::mta::{
     DomainSuppliedInformation, MtsApdu, PerRecipientIndicators, TraceInformationElement,
 };
@@ -20,11 +21,14 @@ use crate::mixer::outcome::{RecipientMapping, RecipientOutcome, Refusal, Unconve
 use crate::mixer::{domain, to_rfc822, to_x400};
 use crate::octets::Octets;
 use crate::queue::{Claim, Identifier, IdentifierKind, Mail, Origin, TransferKind};
-use crate::rfc822::{AddrSpec, Envelope, Status, date};
+use crate::rfc822::{AddrSpec, Envelope, Header, Status, date};
 use crate::smtp::Outcome as SmtpOutcome;
 use crate::smtp::client::Answer;
 use crate::x400::Apdu;
 use crate::x400::client::Outcome as Transferred;
+
+/// Hosts that mail may have passed (RFC 5321 section 6.3 asks for 100 at least).
+const MOST_HOPS: usize = 100;
 
 /// What came of sending: an end for each recipient, and by what names others know the message.
 #[derive(Debug, Default)]
@@ -140,10 +144,11 @@ impl Deliverer {
             let Some(relay) = &rules.config.smtp.relay else {
                 return End::all(claim, &no_relay()).into();
             };
-            let envelope = Envelope {
+            let mut envelope = Envelope {
                 recipients,
                 ..message.envelope
             };
+            to_postmaster(rules, &mut envelope);
             ends.extend(outcomes(
                 &numbers,
                 self.smtp.send(relay, &envelope, &message.mail).await,
@@ -156,7 +161,7 @@ impl Deliverer {
     async fn relay_transfer(&self, rules: &Arc<Rules>, claim: &Claim, body: &Bytes) -> Vec<End> {
         match relayed(rules, claim, body) {
             Ok(apdu) => End::all(claim, &self.transfer(rules, claim, apdu).await),
-            Err(text) => End::all(claim, &End::never(Status(5, 6, 0), text)),
+            Err(end) => End::all(claim, &end),
         }
     }
 
@@ -210,6 +215,16 @@ impl Deliverer {
         let Some(relay) = &rules.config.smtp.relay else {
             return End::all(claim, &no_relay());
         };
+        if is_looping(body) {
+            let text = format!("it has passed more than {MOST_HOPS} hosts: a loop");
+            return End::all(
+                claim,
+                &End {
+                    codes: Some((1, Some(3))),
+                    ..End::never(Status(5, 4, 6), text)
+                },
+            );
+        }
         let mut envelope = Envelope {
             recipients: Vec::new(),
             ..mail.envelope.clone()
@@ -245,13 +260,33 @@ impl Deliverer {
     }
 }
 
+/// Mail for the postmaster of one of our domains goes to the one who is configured.
+fn to_postmaster(rules: &Rules, envelope: &mut Envelope) {
+    let gateway = &rules.config.gateway;
+    let Ok(postmaster) = gateway.postmaster.parse::<AddrSpec>() else {
+        return;
+    };
+    for recipient in &mut envelope.recipients {
+        let path = &recipient.forward_path;
+        if path.local().eq_ignore_ascii_case("postmaster") && gateway.is_ours(path.domain()) {
+            recipient.forward_path = postmaster.clone();
+        }
+    }
+}
+
 /// The `Received` field of mail that passes through (RFC 5321 section 4.4); none on mail of our own.
 fn received(rules: &Rules, claim: &Claim, mail: &Mail) -> String {
     if mail.helo.is_empty() {
         return String::new();
     }
+    // RFC 5321 section 4.1.3: an IPv6 address says that it is one.
+    let tag = if claim.item.peer.contains(':') {
+        "IPv6:"
+    } else {
+        ""
+    };
     format!(
-        "Received: from {} ([{}])\r\n\tby {} with {} id {};\r\n\t{}\r\n",
+        "Received: from {} ([{tag}{}])\r\n\tby {} with {} id {};\r\n\t{}\r\n",
         mail.helo,
         claim.item.peer,
         rules.config.gateway.name,
@@ -355,6 +390,11 @@ fn without_responsibility(indicators: &PerRecipientIndicators) -> PerRecipientIn
     PerRecipientIndicators::of(&ones)
 }
 
+/// Whether mail has passed more hosts than mail does (RFC 5321 section 6.3).
+fn is_looping(message: &Bytes) -> bool {
+    Header::split(message).is_ok_and(|(header, _)| header.all("Received").count() > MOST_HOPS)
+}
+
 fn is_claimed(claim: &Claim, number: u32) -> bool {
     claim
         .item
@@ -410,18 +450,41 @@ async fn convert<T: Send + 'static>(
 }
 
 /// An APDU as it goes on to the next MTA: our trace added, responsibility for the claimed recipients.
-fn relayed(rules: &Rules, claim: &Claim, body: &Bytes) -> Result<Octets, String> {
-    let mut apdu: MtsApdu = asn1::decode(body).map_err(|error| error.to_string())?;
-    let domain =
-        domain::of_address(&rules.config.gateway.domain).ok_or("our domain has no country")?;
+fn relayed(rules: &Rules, claim: &Claim, body: &Bytes) -> Result<Octets, End> {
+    let faulty = |text: String| End::never(Status(5, 6, 0), text);
+    let mut apdu: MtsApdu = asn1::decode(body).map_err(|error| faulty(error.to_string()))?;
+    let domain = domain::of_address(&rules.config.gateway.domain)
+        .ok_or_else(|| faulty("our domain has no country".to_owned()))?;
     let element = TraceInformationElement {
-        global_domain_identifier: domain,
+        global_domain_identifier: domain.clone(),
         domain_supplied_information: DomainSuppliedInformation {
             arrival_time: Time::utc(claim.item.arrived).to_utc_time().into(),
             ..DomainSuppliedInformation::default()
         },
         ..TraceInformationElement::default()
     };
+    let trace = match &apdu {
+        MtsApdu::Message(message) => &message.envelope.trace_information.0,
+        MtsApdu::Report(report) => &report.envelope.trace_information.0,
+        MtsApdu::Probe(probe) => &probe.trace_information.0,
+    };
+    // What we made ourselves bears our trace from its birth.
+    let ours = claim.item.cause.is_some();
+    let passed = trace
+        .iter()
+        .any(|known| known.global_domain_identifier == domain);
+    if !ours && (passed || trace.len() >= UB_TRANSFERS) {
+        return Err(End {
+            codes: Some((1, Some(3))),
+            ..End::never(
+                Status(5, 4, 6),
+                "its trace shows a loop (X.411 clause 14.3.1)".to_owned(),
+            )
+        });
+    }
+    if ours {
+        return Ok(asn1::encode_octets(&apdu));
+    }
     match &mut apdu {
         MtsApdu::Message(message) => {
             message.envelope.trace_information.0.push(element);
@@ -434,7 +497,7 @@ fn relayed(rules: &Rules, claim: &Claim, body: &Bytes) -> Result<Octets, String>
             }
         }
         MtsApdu::Report(report) => report.envelope.trace_information.0.push(element),
-        MtsApdu::Probe(_) => return Err("a probe is answered, not relayed".to_owned()),
+        MtsApdu::Probe(_) => return Err(faulty("a probe is answered, not relayed".to_owned())),
     }
     Ok(asn1::encode_octets(&apdu))
 }

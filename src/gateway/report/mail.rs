@@ -236,10 +236,8 @@ fn status(
                         diagnostic.map_or(String::new(), |code| format!("; Diagnostic {code}"));
                     Some(Typed::new("x400", format!("Reason {reason}{diagnostic}")))
                 }
-                None => told
-                    .relay
-                    .as_ref()
-                    .map(|_| Typed::new("smtp", told.text.as_str())),
+                // Only what an SMTP server replied is an SMTP diagnostic.
+                None => is_reply(&told.text).then(|| Typed::new("smtp", told.text.as_str())),
             };
             fields.last_attempt_date = Some(clock::in_place(now));
             fields.final_log_id = Some(item.id.to_string());
@@ -267,4 +265,10 @@ fn returned(mail: &Mail, body: &Bytes, told: &[&Told]) -> Returned {
         }
         Err(_) => Returned::Nothing,
     }
+}
+
+/// Whether a text begins with the three digits of a reply (RFC 5321 section 4.2).
+fn is_reply(text: &str) -> bool {
+    let digits = text.bytes().take_while(u8::is_ascii_digit).count();
+    digits == 3 && text.as_bytes().get(3) == Some(&b' ')
 }

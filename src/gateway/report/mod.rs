@@ -52,6 +52,9 @@ pub fn of(
     told: &[Told],
     now: Timestamp,
 ) -> Option<NewItem> {
+    if told.is_empty() {
+        return None;
+    }
     match &item.origin {
         Origin::Mail(mail) => mail::notification(rules, item, mail, body, told, now),
         Origin::Transfer(_) => transfer::report(rules, item, body, told, now),

@@ -29,6 +29,8 @@ use crate::queue::{
     TransferKind,
 };
 
+/// The largest content that is returned, in octets.
+const MOST_RETURNED: usize = 1024 * 1024;
 /// Extension 23 (X.411 figure 2): what a report brings back to the originator.
 const CONTENT_CORRELATOR: i64 = 23;
 /// Extension 38 (X.411 figure 4): the MTAs passed.
@@ -64,7 +66,14 @@ pub fn report(
         mta: rules.config.gateway.mta.clone(),
         form: wire::extension_form(rules.context(id, now, &placed.route).peer.extension_type),
     };
-    let apdu = subject.report(&reporter, &id.to_string(), told, content, item.arrived, now)?;
+    let apdu = subject.report(
+        &reporter,
+        &id.to_string(),
+        told,
+        content.filter(|content| content.len() <= MOST_RETURNED),
+        item.arrived,
+        now,
+    )?;
     let identifier = MTSIdentifier {
         global_domain_identifier: reporter.domain,
         local_identifier: id.to_string().into(),
