@@ -164,13 +164,14 @@ fn to_smtp_side(
 ) -> Outcome {
     let context = rules.context(input.id, input.at, &arguments.peer);
     let mut rest = input.octets;
+    let mut at = 0;
     if rest.is_empty() {
         return Err(Failure::Data(
-            "offset 0: expected an MTS-APDU (X.419), found nothing".to_owned(),
+            "octet 0: expected an MTS-APDU (X.419), found nothing".to_owned(),
         ));
     }
     while !rest.is_empty() {
-        let (apdu, after) = first_apdu(&rest)?;
+        let (apdu, after) = first_apdu(&rest, at)?;
         let message = to_rfc822::message(&context, &apdu).map_err(refused)?;
         write(&message.mail, output)?;
         if arguments.explain {
@@ -181,15 +182,16 @@ fn to_smtp_side(
                 ledger: &message.ledger,
             })?;
         }
+        at += apdu.len();
         rest = after;
     }
     Ok(())
 }
 
-/// The first of several APDUs that follow each other.
-fn first_apdu(octets: &Bytes) -> Result<(Bytes, Bytes), Failure> {
+/// The first of several APDUs that follow each other, and the rest, which begins `at` in the input.
+fn first_apdu(octets: &Bytes, at: usize) -> Result<(Bytes, Bytes), Failure> {
     let (_, rest) = mixgate::asn1::decode_first::<MtsApdu>(octets, &Limits::DEFAULT)
-        .map_err(|error| Failure::Data(error.to_string()))?;
+        .map_err(|error| Failure::Data(error.moved(at).to_string()))?;
     Ok((octets.slice(..octets.len() - rest.len()), rest))
 }
 
@@ -235,6 +237,11 @@ fn mailbox(text: &str, rules: &Rules) -> Result<AddrSpec, Failure> {
 /// The envelope a header suggests: Return-Path, Sender or From; To, Cc and Bcc.
 fn of_header(message: &Bytes) -> Result<Envelope, Failure> {
     let (header, _) = Header::split(message).map_err(|error| Failure::Data(error.to_string()))?;
+    if header.fields.is_empty()
+        && let Some(found) = no_mail(message)
+    {
+        return Err(Failure::Data(found));
+    }
     let list = |name: &str| header.merged(name).map(|value| AddressList::parse(&value));
     let first = |name: &str| {
         list(name)?
@@ -263,6 +270,26 @@ fn of_header(message: &Bytes) -> Result<Envelope, Failure> {
         recipients,
         ..Envelope::default()
     })
+}
+
+/// What tells that a file without a header field is no mail: nothing in it, or controls that text
+/// has not.
+fn no_mail(message: &Bytes) -> Option<String> {
+    let in_text =
+        |octet: &u8| !octet.is_ascii_control() || b"\t\n\x0c\r\x0e\x0f\x1b".contains(octet);
+    match message
+        .iter()
+        .enumerate()
+        .find(|(_, octet)| !in_text(octet))
+    {
+        Some((at, octet)) => Some(format!(
+            "octet {at}: expected a mail (RFC 5322), found the control {octet:#04x}, and no header field"
+        )),
+        None if message.is_empty() => {
+            Some("octet 0: expected a mail (RFC 5322), found nothing".to_owned())
+        }
+        None => None,
+    }
 }
 
 fn refused(unconverted: Unconverted) -> Failure {

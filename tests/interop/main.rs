@@ -12,9 +12,13 @@
     missing_docs
 )]
 
+mod capture;
+mod commands;
 mod keeper;
 mod p1;
 mod postfix;
+mod program;
+mod road;
 mod smtp;
 
 use libtest_mimic::{Arguments, Failed, Trial};
@@ -23,6 +27,8 @@ fn main() {
     let arguments = Arguments::from_args();
     let mut trials = smtp::trials();
     trials.extend(p1::trials());
+    trials.extend(road::trials());
+    trials.extend(commands::trials());
     libtest_mimic::run(&arguments, trials).exit();
 }
 

@@ -15,7 +15,7 @@ use tempfile::TempDir;
 /// The host name Postfix gives itself.
 pub const NAME: &str = "postfix.example";
 /// How long a peer may take to start, stop or deliver.
-const PATIENCE: Duration = Duration::from_secs(30);
+pub const PATIENCE: Duration = Duration::from_secs(30);
 /// The numbers of `nobody` and `nogroup`, who own the mailboxes.
 const NOBODY: u32 = 65534;
 
