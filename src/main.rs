@@ -36,7 +36,7 @@ enum Command {
     /// A test X.400 MTA that takes messages
     P1Sink(cli::p1::SinkArguments),
     /// A test X.400 MTA that sends messages
-    P1Source(cli::p1::SourceArguments),
+    P1Source(Box<cli::p1::SourceArguments>),
 }
 
 fn main() -> ExitCode {
@@ -54,7 +54,7 @@ fn main() -> ExitCode {
         Command::Address(arguments) => cli::address::run(arguments),
         Command::Queue(arguments) => cli::queue::run(arguments),
         Command::P1Sink(arguments) => cli::p1::sink(arguments),
-        Command::P1Source(arguments) => cli::p1::source(arguments),
+        Command::P1Source(arguments) => cli::p1::source(*arguments),
     };
     cli::exit::code(outcome)
 }

@@ -3,6 +3,9 @@
 //!
 //! One crate has no compiler for its rooms; these tests stand in for it.
 
+// Helpers of tests; clippy knows only functions marked as tests.
+#![allow(clippy::expect_used, clippy::string_slice)]
+
 use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -57,8 +60,9 @@ const NARROWER: &[(&str, &str)] = &[
 
 /// Each package and the only places that may name it.
 const HOMES: &[(&str, &[&str])] = &[
-    ("rasn", &["src/asn1"]),
-    ("mail_parser", &["src/rfc822"]),
+    // Witnesses and references of tests and benches; nothing of ours is built on them.
+    ("rasn", &[]),
+    ("mail_parser", &[]),
     ("lettre", &["src/smtp/client"]),
     ("rusqlite", &["src/queue"]),
     ("clap", &["src/main.rs", "src/cli"]),
@@ -230,7 +234,12 @@ fn each_package_has_one_home() {
             let named =
                 code.contains(&format!("{package}::")) || code.contains(&format!("use {package};"));
             if named && !homes.iter().any(|home| file.starts_with(home)) {
-                faults.push(format!("{file}: {package} lives in {}", homes.join(", ")));
+                let homes = if homes.is_empty() {
+                    "tests alone".to_owned()
+                } else {
+                    homes.join(", ")
+                };
+                faults.push(format!("{file}: {package} lives in {homes}"));
             }
         }
     }

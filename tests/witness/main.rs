@@ -3,17 +3,20 @@
 //! rasn's strictness about strings and its 32-bit object identifier arcs rule it out as the codec of
 //! P1 (see asn1/README.md), and make it a good witness: what it accepts is BER by other hands.
 
+// Helpers of tests; clippy knows only functions marked as tests.
+#![allow(clippy::unwrap_used)]
+
 use mixgate::asn1::{self, mts};
 use rasn::prelude::*;
 
-/// X.411 figure 2: `[APPLICATION 3] SEQUENCE`.
+/// X.411 figure 2.
 #[derive(Debug, Clone, PartialEq, AsnType, Encode, Decode)]
-#[rasn(tag(explicit(application, 1)))]
+#[rasn(delegate, tag(explicit(application, 1)))]
 struct Country(PrintableString);
 
 /// X.411 figure 2.
 #[derive(Debug, Clone, PartialEq, AsnType, Encode, Decode)]
-#[rasn(tag(explicit(application, 2)))]
+#[rasn(delegate, tag(explicit(application, 2)))]
 struct Admd(PrintableString);
 
 /// X.411 figure 2: a global domain identifier with a printable private domain.
@@ -67,7 +70,9 @@ fn ours() -> mts::MTSIdentifier {
         global_domain_identifier: mts::GlobalDomainIdentifier {
             country_name: mts::CountryName::Iso3166Alpha2Code("GB".into()),
             administration_domain_name: mts::AdministrationDomainName::Printable("GOLD 400".into()),
-            private_domain_identifier: Some(mts::PrivateDomainIdentifier::Printable("EXAMPLE".into())),
+            private_domain_identifier: Some(mts::PrivateDomainIdentifier::Printable(
+                "EXAMPLE".into(),
+            )),
         },
         local_identifier: "01J-message-1".into(),
     }
@@ -77,7 +82,10 @@ fn ours() -> mts::MTSIdentifier {
 fn x411_mts_identifier_is_the_same_by_other_hands() {
     let octets = asn1::encode(&ours());
     assert_eq!(octets, rasn::ber::encode(&theirs()).unwrap());
-    assert_eq!(rasn::ber::decode::<MtsIdentifier>(&octets).unwrap(), theirs());
+    assert_eq!(
+        rasn::ber::decode::<MtsIdentifier>(&octets).unwrap(),
+        theirs()
+    );
     assert_eq!(asn1::decode::<mts::MTSIdentifier>(&octets).unwrap(), ours());
 }
 
@@ -97,5 +105,8 @@ fn x411_personal_name_is_the_same_by_other_hands() {
     assert_eq!(read.initials, None);
     assert_eq!(read.generation_qualifier, Some(printable("II")));
     let written = rasn::ber::encode(&read).unwrap();
-    assert_eq!(asn1::decode::<mts::PersonalName>(&written.into()).unwrap(), name);
+    assert_eq!(
+        asn1::decode::<mts::PersonalName>(&written.into()).unwrap(),
+        name
+    );
 }
