@@ -19,7 +19,8 @@ use crate::corpus::Corpus;
 
 /// The trials of PDUs.
 pub fn trials(corpus: &Corpus) -> Vec<Trial> {
-    let checks: [(&str, fn(&Path) -> Result<(), Failed>); 4] = [
+    type Check = fn(&Path) -> Result<(), Failed>;
+    let checks: [(&str, Check); 4] = [
         ("x411_12_every_apdu_comes_out_as_it_came", apdus),
         (
             "x228_every_rtse_payload_is_an_external_around_an_apdu",
