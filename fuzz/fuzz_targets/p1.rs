@@ -1,0 +1,32 @@
+//! P1 and all it holds: shown and converted without panic, whatever it is; what decodes is written
+//! and read again the same.
+#![no_main]
+
+use bytes::Bytes;
+use libfuzzer_sys::fuzz_target;
+use mixgate::asn1::mta::MtsApdu;
+use mixgate::asn1::{self, show};
+use mixgate::mixer::address::mcgam::Tables;
+use mixgate::mixer::context::{Context, Gateway, PeerProfile};
+use mixgate::mixer::to_rfc822;
+
+fuzz_target!(|octets: &[u8]| {
+    let octets = Bytes::copy_from_slice(octets);
+    if let Ok(shown) = show::decode_any(&octets, None) {
+        let _ = shown.to_notation();
+    }
+    if let Ok(apdu) = asn1::decode::<MtsApdu>(&octets) {
+        assert_eq!(asn1::decode(&asn1::encode(&apdu)).as_ref(), Ok(&apdu));
+    }
+    let (gateway, peer, tables) = (Gateway::default(), PeerProfile::default(), Tables::default());
+    let context = Context {
+        id: "01J00000000000000000000000".into(),
+        now: jiff::Timestamp::UNIX_EPOCH.to_zoned(jiff::tz::TimeZone::UTC),
+        gateway: &gateway,
+        tables: &tables,
+        peer: &peer,
+    };
+    if let Ok(mail) = to_rfc822::message(&context, &octets) {
+        assert_eq!(mail.mail.to_bytes().len() as u64, mail.mail.len());
+    }
+});
