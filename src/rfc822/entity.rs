@@ -394,6 +394,11 @@ fn quote(lines: &[u8]) -> Vec<u8> {
         let line = whole.strip_suffix(b"\r\n").unwrap_or(whole);
         // Mail software alters lines that begin with a dot or "From ".
         let fragile = line.starts_with(b".") || line.starts_with(b"From ");
+        let plain = |&octet: &u8| octet.is_ascii_graphic() && octet != b'=' || octet == b' ';
+        if !fragile && line.len() <= WIDTH && !line.ends_with(b" ") && line.iter().all(plain) {
+            written.extend_from_slice(whole);
+            continue;
+        }
         let mut used = 0;
         for (at, &octet) in line.iter().enumerate() {
             let last = at + 1 == line.len();
@@ -411,7 +416,11 @@ fn quote(lines: &[u8]) -> Vec<u8> {
             if as_is {
                 written.push(octet);
             } else {
-                written.extend_from_slice(format!("={octet:02X}").as_bytes());
+                let digit = |value: u8| match value {
+                    0..=9 => b'0' + value,
+                    _ => b'A' - 10 + value,
+                };
+                written.extend([b'=', digit(octet >> 4), digit(octet & 0xF)]);
             }
             used += needed;
         }
