@@ -21,7 +21,7 @@ use super::link::Link;
 use crate::osi::rtse::{Indication, Request};
 
 /// How many associations there are to a peer at the same time, unless it is configured.
-const ASSOCIATIONS: usize = 4;
+pub const ASSOCIATIONS: usize = 4;
 
 /// How a transfer ended.
 #[derive(Debug, Clone, PartialEq, Eq)]

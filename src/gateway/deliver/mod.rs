@@ -21,8 +21,9 @@ use crate::{smtp, x400};
 
 /// Deliveries at one time on a route that needs no connection.
 const LOCAL: usize = 4;
-/// Associations to a peer at one time, unless its configuration says.
-const ASSOCIATIONS: usize = 2;
+/// Deliveries at one time for each association to a peer: while one is transferred, another is
+/// converted or recorded.
+const FOR_EACH_ASSOCIATION: usize = 2;
 /// Claims taken from the store at once.
 const CLAIMS: usize = 32;
 /// How long a claim is lent; a delivery that takes longer renews it.
@@ -59,10 +60,9 @@ impl Deliverer {
         lanes.insert(SMTP.to_owned(), config.smtp.limits.outgoing);
         lanes.insert(UNREACHABLE.to_owned(), LOCAL);
         for peer in &config.x400.peer {
-            lanes.insert(
-                peer.name.clone(),
-                peer.max_associations.unwrap_or(ASSOCIATIONS),
-            );
+            let associations = peer.max_associations.unwrap_or(x400::client::ASSOCIATIONS);
+            let width = associations.saturating_mul(FOR_EACH_ASSOCIATION);
+            lanes.insert(peer.name.clone(), width);
         }
         let lanes = lanes
             .into_iter()
