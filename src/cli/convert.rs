@@ -7,7 +7,9 @@ use std::path::PathBuf;
 use bytes::Bytes;
 use clap::ValueEnum;
 use jiff::Timestamp;
-use mixgate::asn1::{Limits, mta::MtsApdu};
+use mixgate::asn1::mta::MtsApdu;
+use mixgate::asn1::mts::Priority;
+use mixgate::asn1::{self, Limits};
 use mixgate::gateway::rules::{Rules, refusal};
 use mixgate::mixer::address::explain::{self, Written};
 use mixgate::mixer::outcome::{Ledger, Refusal, Unconverted};
@@ -149,7 +151,7 @@ fn to_x400_side(
         explain(&Explanation {
             id: input.id.to_string(),
             direction: "to_x400",
-            envelope: shown(&envelope, priority(&message.ledger)),
+            envelope: shown(&envelope, priority(&message.apdu.to_bytes())),
             ledger: &message.ledger,
         })?;
     }
@@ -178,7 +180,7 @@ fn to_smtp_side(
             explain(&Explanation {
                 id: input.id.to_string(),
                 direction: "to_rfc822",
-                envelope: shown(&message.envelope, priority(&message.ledger)),
+                envelope: shown(&message.envelope, priority(&apdu)),
                 ledger: &message.ledger,
             })?;
         }
@@ -190,7 +192,7 @@ fn to_smtp_side(
 
 /// The first of several APDUs that follow each other, and the rest, which begins `at` in the input.
 fn first_apdu(octets: &Bytes, at: usize) -> Result<(Bytes, Bytes), Failure> {
-    let (_, rest) = mixgate::asn1::decode_first::<MtsApdu>(octets, &Limits::DEFAULT)
+    let (_, rest) = asn1::decode_first::<MtsApdu>(octets, &Limits::DEFAULT)
         .map_err(|error| Failure::Data(error.moved(at).to_string()))?;
     Ok((octets.slice(..octets.len() - rest.len()), rest))
 }
@@ -335,6 +337,15 @@ fn shown(envelope: &Envelope, priority: &str) -> EnvelopeShown {
         priority: priority.to_owned(),
     }
 }
-fn priority(_l: &Ledger) -> &str {
-    "normal"
+
+/// The priority of a P1 message, in its own words; probes and reports have none but normal.
+fn priority(apdu: &Bytes) -> &'static str {
+    match asn1::decode::<MtsApdu>(apdu) {
+        Ok(MtsApdu::Message(message)) => match message.envelope.priority {
+            Priority::URGENT => "urgent",
+            Priority::NON_URGENT => "non-urgent",
+            _ => "normal",
+        },
+        _ => "normal",
+    }
 }
