@@ -204,14 +204,15 @@ pub fn source(arguments: SourceArguments) -> Outcome {
     let seconds = summary.took.as_secs_f64();
     writeln!(
         io::stdout(),
-        "{} transferred in {seconds:.3} s, {} octets; {} to be tried again, {} refused",
+        "{} transferred in {seconds:.3} s, {} octets; {} to be tried again, {} in doubt, {} refused",
         summary.delivered,
         summary.octets,
         summary.later,
+        summary.in_doubt,
         summary.never,
     )?;
     let why = summary.first_failure.unwrap_or_default();
-    match (summary.later, summary.never) {
+    match (summary.later + summary.in_doubt, summary.never) {
         (0, 0) => Ok(()),
         (_, 0) => Err(Failure::TryAgain(why)),
         _ => Err(Failure::Unavailable(why)),

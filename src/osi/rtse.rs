@@ -125,7 +125,8 @@ pub enum Indication {
         /// What the peer said, in words for a log.
         explanation: String,
     },
-    /// RT-P-ABORT indication: the association is broken; nothing unconfirmed was transferred.
+    /// RT-P-ABORT indication: the association is broken; a transfer under way was answered before
+    /// with its [`Indication::TransferConfirm`].
     PAbort {
         /// What went wrong, in words for a log.
         explanation: String,
@@ -243,11 +244,14 @@ pub enum Refusal {
     Unrecoverable,
 }
 
-/// Why an APDU was not transferred.
+/// Why an APDU was not transferred, or is not known to have been.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct NotTransferred {
     /// Whether the peer may take it at another time.
     pub transient: bool,
+    /// Whether the peer may have it all the same: the activity was ended, and neither its
+    /// confirmation nor a refusal came (X.228 clause 7.4).
+    pub in_doubt: bool,
     /// What happened, in words for a log.
     pub explanation: String,
 }

@@ -38,6 +38,15 @@ pub enum Outcome {
         /// Why, in words.
         explanation: String,
     },
+    /// Every octet was sent and the activity ended, and then neither a confirmation nor a refusal
+    /// came: the peer may have taken it. To be sent again later and to this peer alone, which can
+    /// tell a duplicate; at once, or by another way, it would arrive twice.
+    InDoubt {
+        /// The peer's address.
+        relay: SocketAddr,
+        /// Why, in words.
+        explanation: String,
+    },
     /// It was not transferred, and never will be.
     Never {
         /// The peer's address, if there was a connection.
@@ -79,7 +88,9 @@ enum Failure {
         transient: bool,
         explanation: String,
     },
-    /// The association broke.
+    /// The association broke when all was sent, before the peer answered.
+    InDoubt(String),
+    /// The association broke before that.
     Broken(String),
 }
 
@@ -94,6 +105,9 @@ impl Client {
     }
 
     /// Transfers an APDU to the configured peer of this name.
+    ///
+    /// An association that turns out to be stale is replaced by a new one, once, unless the
+    /// transfer came to be in doubt on it.
     pub async fn transfer(&self, peer: &str, apdu: Apdu) -> Outcome {
         let Some(pool) = self.pool(peer) else {
             let explanation = format!("no peer is called {peer:?}");
@@ -171,7 +185,7 @@ impl Client {
         Some(pool)
     }
 
-    /// Transfers over an association and keeps it warm; an error if it broke.
+    /// Transfers over an association and keeps it warm; an error if it broke before all was sent.
     async fn over(
         &self,
         pool: &Arc<Pool>,
@@ -182,6 +196,7 @@ impl Client {
         let outcome = match association.transfer(apdu).await {
             Ok(()) => Outcome::Delivered { relay },
             Err(Failure::Broken(explanation)) => return Err(explanation),
+            Err(Failure::InDoubt(explanation)) => Outcome::InDoubt { relay, explanation },
             Err(Failure::NotTransferred {
                 transient: true,
                 explanation,
@@ -362,6 +377,9 @@ impl Association {
                     }
                 },
                 Indication::TransferConfirm(Ok(())) => return Ok(()),
+                Indication::TransferConfirm(Err(not)) if not.in_doubt => {
+                    return Err(Failure::InDoubt(not.explanation));
+                }
                 Indication::TransferConfirm(Err(not)) if self.link.is_over() => {
                     return Err(Failure::Broken(not.explanation));
                 }

@@ -86,6 +86,8 @@ pub struct Summary {
     pub delivered: u64,
     /// Transfers that might succeed at another time.
     pub later: u64,
+    /// Transfers sent whole that were neither confirmed nor refused.
+    pub in_doubt: u64,
     /// Transfers refused for good.
     pub never: u64,
     /// Octets of all the APDUs confirmed.
@@ -196,6 +198,10 @@ impl Summary {
             }
             Outcome::Later { explanation, .. } => {
                 self.later += 1;
+                explanation
+            }
+            Outcome::InDoubt { explanation, .. } => {
+                self.in_doubt += 1;
                 explanation
             }
             Outcome::Never { explanation, .. } => {

@@ -191,9 +191,11 @@ impl X400Mta {
             .ok_or_else(|| Failure::Internal("the MTA does not know the gateway".to_owned()))?;
         match client.transfer("gateway", Apdu::Octets(apdu.into())).await {
             Outcome::Delivered { .. } => Ok(()),
-            Outcome::Later { explanation, .. } | Outcome::Never { explanation, .. } => Err(
-                Failure::Unavailable(format!("the gateway did not take an APDU: {explanation}")),
-            ),
+            Outcome::Later { explanation, .. }
+            | Outcome::InDoubt { explanation, .. }
+            | Outcome::Never { explanation, .. } => Err(Failure::Unavailable(format!(
+                "the gateway did not take an APDU: {explanation}"
+            ))),
         }
     }
 

@@ -168,6 +168,7 @@ impl Deliverer {
     /// Gives an APDU to the peer of the route, or to the first of its alternates that takes it.
     async fn transfer(&self, rules: &Rules, claim: &Claim, apdu: Octets) -> End {
         let mut end = None;
+        let mut in_doubt = false;
         for peer in rules.alternates_of(&claim.route) {
             let (kind, status, text, relay) =
                 match self.x400.transfer(peer, Apdu::Octets(apdu.clone())).await {
@@ -177,6 +178,10 @@ impl Deliverer {
                     }
                     Transferred::Later { relay, explanation } => {
                         (EndKind::Later, Status(4, 4, 1), explanation, relay)
+                    }
+                    Transferred::InDoubt { relay, explanation } => {
+                        in_doubt = true;
+                        (EndKind::Later, Status(4, 4, 2), explanation, Some(relay))
                     }
                     Transferred::Never { relay, explanation } => {
                         (EndKind::Never, Status(5, 3, 0), explanation, relay)
@@ -194,7 +199,7 @@ impl Deliverer {
                 text,
                 relay: Some(relay),
             };
-            if kind != EndKind::Later {
+            if kind != EndKind::Later || in_doubt {
                 return this;
             }
             end.get_or_insert(this);

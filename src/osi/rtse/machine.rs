@@ -6,8 +6,7 @@ use super::apdu::{self, Apdu};
 use super::receiving::Receiving;
 use super::sending::Sending;
 use super::{
-    Below, Config, Dialogue, Indication, Misuse, NotTransferred, Outgoing, Refusal, Refused,
-    Request, Waiting,
+    Below, Config, Dialogue, Indication, Misuse, Outgoing, Refusal, Refused, Request, Waiting,
 };
 use crate::asn1::rtse::AbortReason;
 use crate::osi::presentation::{self, Pdv};
@@ -410,11 +409,8 @@ impl Rtse {
     pub(super) fn gone(&mut self, explanation: &str, out: &mut Vec<Outgoing>) {
         self.phase = Phase::Gone;
         let explanation = explanation.to_owned();
-        if self.sending.take().is_some() {
-            let failed = NotTransferred {
-                transient: true,
-                explanation: explanation.clone(),
-            };
+        if let Some(sending) = self.sending.take() {
+            let failed = sending.not_transferred(true, explanation.clone());
             out.push(Outgoing::Indication(Indication::TransferConfirm(Err(
                 failed,
             ))));

@@ -112,12 +112,8 @@ impl Sending {
                     let explanation = format!(
                         "the peer wants no checkpoints; such APDUs may have {limit} octets"
                     );
-                    return self.discard(
-                        ExceptionReason::LOCAL_USER_ERROR,
-                        false,
-                        explanation,
-                        out,
-                    );
+                    let not = self.not_transferred(false, explanation);
+                    return self.discard(ExceptionReason::LOCAL_USER_ERROR, not, out);
                 }
                 self.send(out);
                 self.set += 1;
@@ -186,30 +182,43 @@ impl Sending {
             Some(reason) => format!("refused by the peer: {reason}"),
             None => "refused by the session layer".to_owned(),
         };
-        self.discard(ExceptionReason::NON_SPECIFIC, transient, explanation, out);
+        let mut not = self.not_transferred(transient, explanation);
+        // A peer that refuses has not taken what was sent to it whole.
+        not.in_doubt &= reason.is_none();
+        self.discard(ExceptionReason::NON_SPECIFIC, not, out);
     }
 
     /// The user cannot go on.
     pub(super) fn stop(&mut self, out: &mut Vec<Outgoing>) {
         let explanation = "given up on this side".to_owned();
-        self.discard(ExceptionReason::LOCAL_USER_ERROR, true, explanation, out);
+        let not = self.not_transferred(true, explanation);
+        self.discard(ExceptionReason::LOCAL_USER_ERROR, not, out);
+    }
+
+    /// What RT-TRANSFER confirm is to say if the transfer ends now.
+    pub(super) fn not_transferred(&self, transient: bool, explanation: String) -> NotTransferred {
+        NotTransferred {
+            transient,
+            in_doubt: match &self.stage {
+                Stage::Sending => false,
+                Stage::Ending => true,
+                Stage::Discarding(not) => not.in_doubt,
+            },
+            explanation,
+        }
     }
 
     /// Discards the activity.
     fn discard(
         &mut self,
         reason: ExceptionReason,
-        transient: bool,
-        explanation: String,
+        not_transferred: NotTransferred,
         out: &mut Vec<Outgoing>,
     ) {
         if matches!(self.stage, Stage::Discarding(_)) {
             return;
         }
-        self.stage = Stage::Discarding(NotTransferred {
-            transient,
-            explanation,
-        });
+        self.stage = Stage::Discarding(not_transferred);
         self.waiting.clear();
         self.length = 0;
         out.push(Outgoing::session(session::Request::ActivityDiscard {

@@ -71,7 +71,8 @@ fn a_lost_connection_confirms_nothing() {
     assert!(
         matches!(
             told.as_slice(),
-            [Indication::TransferConfirm(Err(not)), Indication::PAbort { .. }] if not.transient
+            [Indication::TransferConfirm(Err(not)), Indication::PAbort { .. }]
+                if not.transient && not.in_doubt
         ),
         "{told:?}"
     );
@@ -92,6 +93,46 @@ fn a_lost_connection_confirms_nothing() {
     pair.ask(B, Request::TransferResponse);
     pair.ask(A, Request::Transfer);
     assert_eq!(pair.told, [VecDeque::new(), VecDeque::new()]);
+}
+
+#[test]
+fn x228_7_4_a_transfer_is_in_doubt_only_between_its_end_and_the_answer() {
+    let lost = |pair: &mut Pair| {
+        let out = pair.ends[A].network(Network::Closed, pair.now);
+        pair.take(A, out);
+        match pair.told[A].drain(..).next() {
+            Some(Indication::TransferConfirm(Err(not))) => not.in_doubt,
+            other => panic!("{other:?}"),
+        }
+    };
+    for (sent_all, refused) in [(false, false), (true, false), (true, true)] {
+        let mut pair = Pair::opened((1, 3), (1, 3));
+        pair.ask(A, Request::Transfer);
+        pair.told = Default::default();
+        pair.ask(
+            A,
+            Request::Octets {
+                octets: octets(1500).into(),
+                last: sent_all,
+            },
+        );
+        pair.told = Default::default();
+        if refused {
+            // The refusal arrives; the connection is lost before the activity is discarded.
+            let refuse = Request::TransferRefuse(Refusal::LocalError);
+            let out = pair.ends[B].request(refuse, pair.now).unwrap();
+            pair.take(B, out);
+            while let Some(octets) = pair.wire[A].pop_front() {
+                let out = pair.ends[A].network(Network::Octets(octets), pair.now);
+                pair.take(A, out);
+            }
+        }
+        assert_eq!(
+            lost(&mut pair),
+            sent_all && !refused,
+            "{sent_all}, {refused}"
+        );
+    }
 }
 
 #[test]
