@@ -17,6 +17,7 @@ pub mod config;
 pub mod failpoint;
 pub mod gateway;
 pub mod mixer;
+pub mod network;
 pub mod octets;
 pub mod osi;
 pub mod queue;

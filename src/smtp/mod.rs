@@ -24,7 +24,7 @@ pub mod server;
 pub mod session;
 
 pub use client::{Answer, Capabilities, Client, Outcome};
-pub use config::{Config, Destination, Limits, Network, Timeouts};
+pub use config::{Config, Destination, Limits, Timeouts};
 pub use receive::{Accepted, Protocol, Receiver, SessionInfo, Sink};
 pub use reply::Reply;
 pub use server::Server;

@@ -3,22 +3,21 @@
 //! Messages stream from the socket to the receiver's sink in constant memory. 250 is said only
 //! after the sink has ended durably.
 
-use std::collections::HashMap;
-use std::collections::hash_map::Entry;
 use std::future::Future;
 use std::io;
-use std::net::{IpAddr, Ipv6Addr, SocketAddr};
-use std::sync::{Arc, Mutex, PoisonError};
+use std::net::SocketAddr;
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::BytesMut;
 use tokio::io::{AsyncRead, AsyncReadExt, AsyncWrite, AsyncWriteExt};
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{Semaphore, watch};
 use tokio::task::JoinSet;
 use tokio::time::{Instant, timeout, timeout_at};
-use tracing::{Instrument as _, debug, info, info_span, warn};
+use tracing::{Instrument as _, debug, info, info_span};
 
+use crate::network::{Counts, Listeners};
 use crate::rfc822::Status;
 
 use super::config::{Config, Timeouts};
@@ -36,7 +35,7 @@ const LINGER: (Duration, usize) = (Duration::from_secs(1), 1024 * 1024);
 
 /// A server that listens.
 pub struct Server<R> {
-    listeners: Vec<TcpListener>,
+    listeners: Listeners,
     shared: Arc<Shared<R>>,
 }
 
@@ -46,7 +45,7 @@ struct Shared<R> {
     config: Config,
     receiver: Arc<R>,
     connections: Arc<Semaphore>,
-    addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
+    addresses: Counts,
 }
 
 impl<R: Receiver> Server<R> {
@@ -59,21 +58,14 @@ impl<R: Receiver> Server<R> {
         config: Config,
         receiver: Arc<R>,
     ) -> io::Result<Self> {
-        let mut listeners = Vec::new();
-        for address in &config.listen {
-            let listener = TcpListener::bind(address).await.map_err(|fault| {
-                io::Error::new(fault.kind(), format!("[smtp] listen {address}: {fault}"))
-            })?;
-            listeners.push(listener);
-        }
         Ok(Self {
-            listeners,
+            listeners: Listeners::bind("[smtp] listen", &config.listen).await?,
             shared: Arc::new(Shared {
                 name: name.into(),
                 connections: Arc::new(Semaphore::new(config.limits.connections)),
                 config,
                 receiver,
-                addresses: Arc::default(),
+                addresses: Counts::default(),
             }),
         })
     }
@@ -81,63 +73,39 @@ impl<R: Receiver> Server<R> {
     /// The addresses listened on, ports chosen by the system included.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        let addresses = self.listeners.iter().map(TcpListener::local_addr);
-        addresses.filter_map(Result::ok).collect()
+        self.listeners.addresses()
     }
 
     /// Serves until `stop` is ready, then lets each session finish the message that comes, for as
     /// long as `[smtp.timeouts] shutdown` says.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) {
-        let (stopping, stopped) = watch::channel(false);
-        let mut sessions = JoinSet::new();
-        tokio::pin!(stop);
-        loop {
-            let accepted = tokio::select! {
-                accepted = accept(&self.listeners) => accepted,
-                Some(ended) = sessions.join_next() => {
-                    log_panic(ended);
-                    continue;
-                }
-                () = &mut stop => break,
-            };
-            match accepted {
-                Ok((stream, peer)) => self.admit(stream, peer, &mut sessions, &stopped),
-                Err(fault) => {
-                    // Out of descriptors, or a connection that went away: neither lasts.
-                    warn!(%fault, "no connection could be accepted");
-                    tokio::time::sleep(Duration::from_millis(100)).await;
-                }
-            }
-        }
-        drop(self.listeners);
-        stopping.send_replace(true);
-        let grace = Timeouts::span(self.shared.config.timeouts.shutdown);
-        let finish = async {
-            while let Some(ended) = sessions.join_next().await {
-                log_panic(ended);
-            }
-        };
-        if timeout(grace, finish).await.is_err() {
-            warn!(sessions = sessions.len(), "sessions were cut off");
-        }
+        let Self { listeners, shared } = self;
+        let grace = Timeouts::span(shared.config.timeouts.shutdown);
+        listeners
+            .serve(stop, grace, |stream, peer, sessions, stopped| {
+                shared.admit(stream, peer, sessions, stopped);
+            })
+            .await;
     }
+}
 
+impl<R: Receiver> Shared<R> {
     /// Begins a session, or refuses one too many.
     fn admit(
-        &self,
+        self: &Arc<Self>,
         stream: TcpStream,
         peer: SocketAddr,
         sessions: &mut JoinSet<()>,
-        stopped: &watch::Receiver<bool>,
+        stopped: watch::Receiver<bool>,
     ) {
-        let shared = Arc::clone(&self.shared);
+        let shared = Arc::clone(self);
         let trusted = shared.config.trusts(peer.ip());
         let Ok(permit) = Arc::clone(&shared.connections).try_acquire_owned() else {
             return turn_away(&stream, peer, "Too many connections; come back soon");
         };
         let limit = shared.config.limits.connections_per_address;
-        let of_peer = Counted::new(&shared.addresses, peer.ip());
-        if !trusted && of_peer.count > limit {
+        let of_peer = shared.addresses.count(peer.ip());
+        if !trusted && of_peer.number() > limit {
             return turn_away(&stream, peer, "Too many connections from your address");
         }
         let info = SessionInfo {
@@ -147,7 +115,6 @@ impl<R: Receiver> Server<R> {
             helo: String::new(),
             protocol: Protocol::Smtp,
         };
-        let stopped = stopped.clone();
         let span = info_span!("smtp", %peer);
         let session = async move {
             let _held = (permit, of_peer);
@@ -161,70 +128,10 @@ impl<R: Receiver> Server<R> {
     }
 }
 
-fn log_panic(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(fault) = ended {
-        warn!(%fault, "a session broke");
-    }
-}
-
-/// The next connection on any of `listeners`; waits for ever if there are none.
-async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
-    std::future::poll_fn(|context| {
-        for listener in listeners {
-            if let std::task::Poll::Ready(accepted) = listener.poll_accept(context) {
-                return std::task::Poll::Ready(accepted);
-            }
-        }
-        std::task::Poll::Pending
-    })
-    .await
-}
-
 /// Tells a client why it cannot be served now, without waiting for it.
 fn turn_away(stream: &TcpStream, peer: SocketAddr, text: &str) {
     info!(%peer, text, "refused");
     let _ = stream.try_write(&Reply::new(421, Status(4, 7, 0), text).to_wire());
-}
-
-/// One connection of an address, counted while it lives; an IPv6 host is its /64.
-struct Counted {
-    addresses: Arc<Mutex<HashMap<IpAddr, usize>>>,
-    address: IpAddr,
-    count: usize,
-}
-
-impl Counted {
-    fn new(addresses: &Arc<Mutex<HashMap<IpAddr, usize>>>, address: IpAddr) -> Self {
-        let address = match address.to_canonical() {
-            IpAddr::V6(address) => {
-                IpAddr::V6(Ipv6Addr::from_bits(address.to_bits() & (u128::MAX << 64)))
-            }
-            address => address,
-        };
-        let mut counts = addresses.lock().unwrap_or_else(PoisonError::into_inner);
-        let count = counts.entry(address).or_insert(0);
-        *count += 1;
-        Self {
-            addresses: Arc::clone(addresses),
-            address,
-            count: *count,
-        }
-    }
-}
-
-impl Drop for Counted {
-    fn drop(&mut self) {
-        let mut counts = self
-            .addresses
-            .lock()
-            .unwrap_or_else(PoisonError::into_inner);
-        if let Entry::Occupied(mut count) = counts.entry(self.address) {
-            *count.get_mut() -= 1;
-            if *count.get() == 0 {
-                count.remove();
-            }
-        }
-    }
 }
 
 /// One session from greeting to end.

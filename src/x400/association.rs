@@ -1,7 +1,7 @@
 //! Who may have an association with us, and what is said when one is opened (X.411 clause 12.1.1,
 //! X.419 clauses 9 and 10); no I/O.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -12,6 +12,7 @@ use crate::asn1;
 use crate::asn1::mta::MTABindError;
 use crate::asn1::oids::{ID_AC_MTS_TRANSFER, ID_AS_MTA_RTSE, ID_AS_MTSE};
 use crate::asn1::types::{OctetString, UTCTime};
+use crate::network::Network;
 use crate::osi::presentation::Address;
 use crate::osi::rtse::{Contexts, Dialogue, Mode, Open, OpenResponse, Refused};
 use crate::osi::spdu::ConnectionIdentifier;
@@ -102,6 +103,15 @@ impl Directory {
         self.config.peer.iter().zip(&self.passwords)
     }
 
+    /// Whether a peer's configuration says that this address is its own.
+    #[must_use]
+    pub fn knows(&self, address: IpAddr) -> bool {
+        self.config.peer.iter().any(|peer| {
+            let everywhere = peer.accept_from.iter().any(Network::is_everything);
+            !everywhere && peer.is_at(address)
+        })
+    }
+
     /// How every layer of an association is configured; `called`: we are the one called.
     #[must_use]
     pub fn stack(&self, called: bool) -> stack::Config {
@@ -180,7 +190,7 @@ impl Directory {
         };
         let named: Vec<_> = self
             .peers()
-            .filter(|(peer, _)| peer.mta == said.mta)
+            .filter(|(peer, _)| !peer.mta.is_empty() && peer.mta == said.mta)
             .collect();
         let known = named.iter().find(|(peer, passwords)| {
             let expected = passwords.theirs.as_ref();

@@ -1,13 +1,13 @@
 //! The `[x400]` table of the configuration: where to listen, and the peer MTAs.
 
 use std::fs;
-use std::net::IpAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
-use std::str::FromStr;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
 
+use crate::network::Network;
 use crate::osi::presentation::Address;
 
 /// The `[x400]` table.
@@ -26,6 +26,11 @@ pub struct Config {
     pub p_selector: Selector,
     /// How many associations are accepted at the same time, from all peers together.
     pub max_associations: usize,
+    /// How many connections one calling address may have at the same time (an IPv6 host is its /64).
+    pub max_connections_per_address: usize,
+    /// How many connections may stand at the same time on which no association is open yet, not
+    /// counting those from addresses that a peer's `accept-from` or `connect` names.
+    pub max_half_open: usize,
     /// How many octets an APDU may have.
     pub max_apdu: u64,
     /// How many octets the envelope of an APDU may have.
@@ -34,7 +39,7 @@ pub struct Config {
     pub checkpoint_size: u8,
     /// Checkpoints that may be unconfirmed, 1 to 5: what we propose and at most accept.
     pub window_size: u8,
-    /// Seconds to open an association.
+    /// Seconds to open an association, from the TCP connection to the answered bind.
     pub open_timeout: u64,
     /// Seconds a peer may take over its next step of a transfer, the confirmation included.
     pub transfer_timeout: u64,
@@ -48,12 +53,14 @@ pub struct Config {
 impl Default for Config {
     fn default() -> Self {
         Self {
-            listen: vec!["0.0.0.0:102".to_owned()],
+            listen: vec!["127.0.0.1:102".to_owned()],
             lenient: false,
             t_selector: Selector::default(),
             s_selector: Selector::default(),
             p_selector: Selector::default(),
             max_associations: 200,
+            max_connections_per_address: 50,
+            max_half_open: 500,
             max_apdu: 100 * 1024 * 1024,
             max_envelope: 4 * 1024 * 1024,
             checkpoint_size: 63,
@@ -90,7 +97,8 @@ pub struct Peer {
     pub password_file: Option<PathBuf>,
     /// The file that holds the password we expect.
     pub peer_password_file: Option<PathBuf>,
-    /// The networks it calls from; none: any.
+    /// The networks it calls from; none: with a `peer-password-file` any, without one the addresses
+    /// in `connect` alone.
     pub accept_from: Vec<Network>,
     /// The O/R addresses routed to it, as patterns.
     pub routes: Vec<String>,
@@ -193,11 +201,27 @@ impl Peer {
     /// Whether it may call from this address.
     #[must_use]
     pub fn accepts_from(&self, address: IpAddr) -> bool {
-        self.accept_from.is_empty()
-            || self
-                .accept_from
-                .iter()
-                .any(|network| network.contains(address))
+        let any = self.accept_from.is_empty() && self.peer_password_file.is_some();
+        any || self.is_at(address)
+    }
+
+    /// Whether the configuration says that this address is the peer's.
+    #[must_use]
+    pub fn is_at(&self, address: IpAddr) -> bool {
+        if self.accept_from.is_empty() {
+            let connect = self.connect.iter().filter_map(|to| to.parse().ok());
+            let mut addresses = connect.map(|to: SocketAddr| to.ip().to_canonical());
+            return addresses.any(|ours| ours == address.to_canonical());
+        }
+        self.accept_from
+            .iter()
+            .any(|network| network.contains(address))
+    }
+
+    /// Whether anyone who knows its MTA name is taken for it.
+    #[must_use]
+    pub fn is_anyone(&self) -> bool {
+        self.peer_password_file.is_none() && self.accept_from.iter().any(Network::is_everything)
     }
 }
 
@@ -249,66 +273,6 @@ fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
         .then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }
 
-/// A network of IP addresses, `address/length`.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Network {
-    address: IpAddr,
-    length: u8,
-}
-
-impl Network {
-    /// Whether `address` is of this network; an IPv4 address mapped into IPv6 counts as IPv4.
-    #[must_use]
-    pub fn contains(&self, address: IpAddr) -> bool {
-        let shifted =
-            |bits: u128, width: u8| bits.checked_shr((width - self.length).into()).unwrap_or(0);
-        match (self.address, address.to_canonical()) {
-            (IpAddr::V4(ours), IpAddr::V4(other)) => {
-                shifted(ours.to_bits().into(), 32) == shifted(other.to_bits().into(), 32)
-            }
-            (IpAddr::V6(ours), IpAddr::V6(other)) => {
-                shifted(ours.to_bits(), 128) == shifted(other.to_bits(), 128)
-            }
-            _ => false,
-        }
-    }
-}
-
-impl FromStr for Network {
-    type Err = String;
-
-    fn from_str(text: &str) -> Result<Self, String> {
-        let wrong = || format!("{text:?} is not a network such as 192.0.2.0/24");
-        let (address, length) = match text.split_once('/') {
-            Some((address, length)) => (address, Some(length)),
-            None => (text, None),
-        };
-        let address: IpAddr = address.parse().map_err(|_| wrong())?;
-        let width = if address.is_ipv4() { 32 } else { 128 };
-        let length = length.map_or(Ok(width), |l| l.parse().map_err(|_| wrong()))?;
-        if length > width {
-            Err(wrong())
-        } else {
-            Ok(Self { address, length })
-        }
-    }
-}
-
-impl TryFrom<String> for Network {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        text.parse()
-    }
-}
-
-impl From<Network> for String {
-    fn from(network: Network) -> Self {
-        format!("{}/{}", network.address, network.length)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -358,12 +322,36 @@ mod tests {
     }
 
     #[test]
-    fn a_network_of_no_length_holds_its_family() {
-        let all: Network = "0.0.0.0/0".parse().unwrap();
-        assert!(all.contains("203.0.113.1".parse().unwrap()));
-        assert!(!all.contains("2001:db8::1".parse().unwrap()));
-        let all: Network = "::/0".parse().unwrap();
-        assert!(all.contains("2001:db8::1".parse().unwrap()));
-        assert!("10.0.0.0/33".parse::<Network>().is_err());
+    fn a_peer_is_identified_by_password_or_by_where_it_calls_from() {
+        let here = "192.0.2.9".parse().unwrap();
+        let elsewhere = "198.51.100.1".parse().unwrap();
+        let accepts = |peer: &Peer| [here, elsewhere].map(|from| peer.accepts_from(from));
+        let mut peer = Peer::default();
+        assert_eq!(accepts(&peer), [false, false], "nothing identifies it");
+        peer.connect = vec!["hub.example.org:102".to_owned()];
+        assert_eq!(
+            accepts(&peer),
+            [false, false],
+            "a name in DNS identifies nobody"
+        );
+        peer.connect.push("192.0.2.9:102".to_owned());
+        assert_eq!(
+            accepts(&peer),
+            [true, false],
+            "it calls from where we call it"
+        );
+        peer.peer_password_file = Some("theirs".into());
+        assert_eq!(accepts(&peer), [true, true], "its password is enough");
+        peer.accept_from = vec!["198.51.100.0/24".parse().unwrap()];
+        assert_eq!(accepts(&peer), [false, true], "both are asked for");
+        peer.accept_from.push("0.0.0.0/0".parse().unwrap());
+        assert!(!peer.is_anyone(), "it has a password");
+        peer.peer_password_file = None;
+        assert!(peer.is_anyone());
+    }
+
+    #[test]
+    fn nobody_else_reaches_a_listener_that_is_not_configured() {
+        assert_eq!(Config::default().listen, ["127.0.0.1:102"]);
     }
 }

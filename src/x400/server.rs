@@ -5,15 +5,15 @@
 
 use std::future::Future;
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
-use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{Semaphore, watch};
+use tokio::net::TcpStream;
+use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::timeout;
+use tokio::time::sleep;
 use tracing::{Instrument as _, debug, error, info, info_span, warn};
 
 use super::association::{self, Directory};
@@ -21,10 +21,14 @@ use super::handler::{Caller, Handler, Refusal, RefusalReason, Spool as _};
 use super::link::Link;
 use super::transfer::{Bounds, Fault, Reader};
 use crate::failpoint::Failpoint;
-use crate::osi::rtse::{self, Indication, Open, Request};
+use crate::network::{Count, Counts, Listeners};
+use crate::osi::rtse::{self, Indication, Open, OpenResponse, Request};
+use crate::osi::transport::DisconnectReason;
 
-/// How many callers too many are told so at the same time; more are not even told.
-const TOLD_BUSY: usize = 32;
+/// How many connections too many are told so at the same time; more are closed without a word.
+const TURNED_AWAY: usize = 32;
+/// How long one of them may take to call.
+const TURN_AWAY: Duration = Duration::from_secs(5);
 /// How long associations may take to end when the server stops.
 const GRACE: Duration = Duration::from_secs(30);
 /// How many elements of an APDU may lie within one another.
@@ -32,7 +36,7 @@ const DEPTH: usize = 64;
 
 /// A server that listens.
 pub struct Server<H> {
-    listeners: Vec<TcpListener>,
+    listeners: Listeners,
     shared: Arc<Shared<H>>,
 }
 
@@ -40,8 +44,13 @@ pub struct Server<H> {
 struct Shared<H> {
     directory: Arc<Directory>,
     handler: Arc<H>,
+    /// For associations.
     room: Arc<Semaphore>,
-    told_busy: Arc<Semaphore>,
+    /// For connections without an association yet.
+    half_open: Arc<Semaphore>,
+    /// For connections that are being refused.
+    turned_away: Arc<Semaphore>,
+    addresses: Counts,
     associations: AtomicU64,
 }
 
@@ -51,16 +60,13 @@ impl<H: Handler> Server<H> {
     /// # Errors
     /// If one of the addresses cannot be listened on.
     pub async fn bind(directory: Arc<Directory>, handler: Arc<H>) -> io::Result<Self> {
-        let mut listeners = Vec::new();
-        for address in &directory.config().listen {
-            let listener = TcpListener::bind(address).await.map_err(|fault| {
-                io::Error::new(fault.kind(), format!("[x400] listen {address}: {fault}"))
-            })?;
-            listeners.push(listener);
-        }
+        let config = directory.config();
+        let listeners = Listeners::bind("[x400] listen", &config.listen).await?;
         let shared = Shared {
-            room: Arc::new(Semaphore::new(directory.config().max_associations)),
-            told_busy: Arc::new(Semaphore::new(TOLD_BUSY)),
+            room: Arc::new(Semaphore::new(config.max_associations)),
+            half_open: Arc::new(Semaphore::new(config.max_half_open)),
+            turned_away: Arc::new(Semaphore::new(TURNED_AWAY)),
+            addresses: Counts::default(),
             directory,
             handler,
             associations: AtomicU64::new(0),
@@ -74,105 +80,96 @@ impl<H: Handler> Server<H> {
     /// The addresses listened on, ports chosen by the system included.
     #[must_use]
     pub fn addresses(&self) -> Vec<SocketAddr> {
-        let addresses = self.listeners.iter().map(TcpListener::local_addr);
-        addresses.filter_map(Result::ok).collect()
+        self.listeners.addresses()
     }
 
     /// Serves until `stop` is ready, then lets transfers under way end.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) {
-        let (stopping, stopped) = watch::channel(false);
-        let mut associations = JoinSet::new();
-        tokio::pin!(stop);
-        loop {
-            tokio::select! {
-                accepted = accept(&self.listeners) => match accepted {
-                    Ok((stream, from)) => {
-                        self.admit(stream, from, &mut associations, stopped.clone());
-                    }
-                    Err(fault) => {
-                        // Out of descriptors, or a connection that went away: neither lasts.
-                        warn!(%fault, "no connection could be accepted");
-                        tokio::time::sleep(Duration::from_millis(100)).await;
-                    }
-                },
-                Some(ended) = associations.join_next() => log_panic(ended),
-                () = &mut stop => break,
-            }
-        }
-        drop(self.listeners);
-        stopping.send_replace(true);
-        let finish = async {
-            while let Some(ended) = associations.join_next().await {
-                log_panic(ended);
-            }
-        };
-        if timeout(GRACE, finish).await.is_err() {
-            warn!(
-                associations = associations.len(),
-                "associations were cut off"
-            );
-        }
+        let Self { listeners, shared } = self;
+        listeners
+            .serve(stop, GRACE, |stream, from, associations, stopped| {
+                shared.admit(stream, from, associations, stopped);
+            })
+            .await;
     }
+}
 
-    /// Begins an association, or refuses one too many.
+impl<H: Handler> Shared<H> {
+    /// Begins to serve a connection, or refuses one too many.
     fn admit(
-        &self,
+        self: &Arc<Self>,
         stream: TcpStream,
         from: SocketAddr,
         associations: &mut JoinSet<()>,
         stopped: watch::Receiver<bool>,
     ) {
-        let shared = Arc::clone(&self.shared);
+        let shared = Arc::clone(self);
         let number = shared.associations.fetch_add(1, Ordering::Relaxed);
         let span = info_span!("x400", peer = %from, association = number);
-        if let Ok(permit) = Arc::clone(&shared.room).try_acquire_owned() {
-            let served = async move {
-                serve(&shared, stream, from, number, stopped).await;
-                drop(permit);
-            };
-            associations.spawn(served.instrument(span));
-        } else if let Ok(permit) = Arc::clone(&shared.told_busy).try_acquire_owned() {
-            let told = async move {
-                warn!("refused: too many associations");
-                turn_away(&shared.directory, stream).await;
-                drop(permit);
-            };
-            associations.spawn(told.instrument(span));
-        }
-    }
-}
-
-/// The next connection on any listener.
-async fn accept(listeners: &[TcpListener]) -> io::Result<(TcpStream, SocketAddr)> {
-    std::future::poll_fn(|context| {
-        for listener in listeners {
-            if let ready @ std::task::Poll::Ready(_) = listener.poll_accept(context) {
-                return ready;
+        match shared.entry(from.ip()) {
+            Ok(entry) => {
+                let served =
+                    async move { serve(&shared, stream, from, number, entry, stopped).await };
+                associations.spawn(served.instrument(span));
+            }
+            Err(explanation) => {
+                let Ok(permit) = Arc::clone(&shared.turned_away).try_acquire_owned() else {
+                    return debug!(parent: span, explanation, "connection closed");
+                };
+                let told = async move {
+                    warn!(explanation, "connection refused");
+                    turn_away(&shared.directory, stream).await;
+                    drop(permit);
+                };
+                associations.spawn(told.instrument(span));
             }
         }
-        std::task::Poll::Pending
-    })
-    .await
-}
+    }
 
-fn log_panic(ended: Result<(), tokio::task::JoinError>) {
-    if let Err(fault) = ended
-        && fault.is_panic()
-    {
-        error!(%fault, "an association ended in a fault of ours");
+    /// Lets a connection in, unless it is one too many: then why not.
+    fn entry(&self, address: IpAddr) -> Result<Entry, String> {
+        let config = self.directory.config();
+        let count = self.addresses.count(address);
+        let most = config.max_connections_per_address;
+        if count.number() > most {
+            return Err(format!("{address} has {most} connections already"));
+        }
+        // The neighbours are not to stand in one queue with whoever finds the port.
+        let half_open = match self.directory.knows(address) {
+            true => None,
+            false => Some(
+                Arc::clone(&self.half_open)
+                    .try_acquire_owned()
+                    .map_err(|_| {
+                        let most = config.max_half_open;
+                        format!("{most} connections have no association yet")
+                    })?,
+            ),
+        };
+        Ok(Entry {
+            _count: count,
+            half_open,
+            room: None,
+        })
     }
 }
 
-/// Tells a caller too many to come back later.
+/// What a connection holds of the bounds of its server.
+struct Entry {
+    _count: Count,
+    /// Until it has an association.
+    half_open: Option<OwnedSemaphorePermit>,
+    /// While it has an association.
+    room: Option<OwnedSemaphorePermit>,
+}
+
+/// Refuses the transport connection of a caller too many.
 async fn turn_away(directory: &Directory, stream: TcpStream) {
-    let Ok(mut link) = Link::new(stream, directory.stack(true)) else {
-        return;
-    };
-    while let Some(told) = link.next().await {
-        if matches!(told, Indication::Open(_)) {
-            // A misuse is impossible here, and would end in the same: the caller is not served.
-            let _ = link.request(Request::OpenResponse(association::busy()));
-        }
+    let mut config = directory.stack(true);
+    config.transport.refuse = Some(DisconnectReason::CONGESTION_AT_TSAP);
+    config.transport.connect_timeout = config.transport.connect_timeout.min(TURN_AWAY);
+    if let Ok(link) = Link::new(stream, config) {
+        link.finish().await;
     }
 }
 
@@ -188,8 +185,12 @@ async fn serve<H: Handler>(
     stream: TcpStream,
     from: SocketAddr,
     association: u64,
+    mut entry: Entry,
     mut stopped: watch::Receiver<bool>,
 ) {
+    let patience = Duration::from_secs(shared.directory.config().open_timeout);
+    let half_open = sleep(patience);
+    tokio::pin!(half_open);
     let mut link = match Link::new(stream, shared.directory.stack(true)) {
         Ok(link) => link,
         Err(fault) => return debug!(%fault, "the connection was lost"),
@@ -210,10 +211,15 @@ async fn serve<H: Handler>(
                 }
                 return link.finish().await;
             }
+            () = &mut half_open, if entry.room.is_none() => {
+                return warn!("closed: no association within {patience:?}");
+            }
         };
         let answer = match told {
             None => return,
-            Some(Indication::Open(open)) => Some(welcome(shared, &open, &mut caller).await),
+            Some(Indication::Open(open)) => {
+                Some(welcome(shared, &open, &mut caller, &mut entry).await)
+            }
             Some(Indication::TransferBegin { .. }) => receive(shared, &mut link, &caller).await,
             Some(Indication::Close) => Some(Request::CloseResponse),
             // We have nothing to send on it.
@@ -231,29 +237,33 @@ async fn serve<H: Handler>(
     }
 }
 
-/// The answer to a caller.
-async fn welcome<H: Handler>(shared: &Shared<H>, open: &Open, caller: &mut Caller) -> Request {
-    let response = match shared.directory.judge(open, caller.address) {
-        Ok(welcome) => {
-            caller.peer = welcome.peer;
-            caller.mta = welcome.mta;
-            match shared.handler.welcome(caller).await {
-                Ok(()) => {
-                    info!(mta = caller.mta, name = caller.peer, "association accepted");
-                    welcome.response
-                }
-                Err(refusal) => {
-                    warn!(mta = caller.mta, explanation = %refusal, "association refused");
-                    association::busy()
-                }
-            }
-        }
-        Err(unwelcome) => {
-            warn!(explanation = unwelcome.explanation, "association refused");
-            unwelcome.response
-        }
+/// The answer to a caller; one that is accepted has its `entry` in the room for associations.
+async fn welcome<H: Handler>(
+    shared: &Shared<H>,
+    open: &Open,
+    caller: &mut Caller,
+    entry: &mut Entry,
+) -> Request {
+    let refuse = |explanation: &str, response: OpenResponse| {
+        warn!(explanation, "association refused");
+        Request::OpenResponse(response)
     };
-    Request::OpenResponse(response)
+    let welcome = match shared.directory.judge(open, caller.address) {
+        Ok(welcome) => welcome,
+        Err(unwelcome) => return refuse(&unwelcome.explanation, unwelcome.response),
+    };
+    caller.peer = welcome.peer;
+    caller.mta = welcome.mta;
+    let Ok(room) = Arc::clone(&shared.room).try_acquire_owned() else {
+        return refuse("too many associations", association::busy());
+    };
+    if let Err(refusal) = shared.handler.welcome(caller).await {
+        return refuse(&refusal.explanation, association::busy());
+    }
+    entry.room = Some(room);
+    entry.half_open = None;
+    info!(mta = caller.mta, name = caller.peer, "association accepted");
+    Request::OpenResponse(welcome.response)
 }
 
 /// Receives one transfer; gives the request that ends it, if the peer still wants one.

@@ -169,6 +169,8 @@ impl Sink {
             checkpoint_size: options.checkpoint_size.unwrap_or(default.checkpoint_size),
             window_size: options.window_size.unwrap_or(default.window_size),
             max_associations: 2_000,
+            max_connections_per_address: usize::MAX,
+            max_half_open: 2_000,
             ..default
         };
         let counts = Arc::new(Counts::default());

@@ -16,12 +16,13 @@ use std::path::{Path, PathBuf};
 const ROOMS: &[(&str, &[&str])] = &[
     ("octets", &[]),
     ("failpoint", &[]),
+    ("network", &[]),
     ("asn1", &["octets"]),
     ("rfc822", &["octets"]),
     ("osi", &["octets", "asn1"]),
     ("mixer", &["octets", "asn1", "rfc822"]),
-    ("x400", &["octets", "failpoint", "asn1", "osi"]),
-    ("smtp", &["octets", "failpoint", "rfc822"]),
+    ("x400", &["octets", "failpoint", "network", "asn1", "osi"]),
+    ("smtp", &["octets", "failpoint", "network", "rfc822"]),
     ("queue", &["octets", "failpoint", "rfc822"]),
     (
         "config",
@@ -71,6 +72,7 @@ const HOMES: &[(&str, &[&str])] = &[
         &[
             "src/main.rs",
             "src/cli",
+            "src/network",
             "src/smtp",
             "src/x400",
             "src/queue",

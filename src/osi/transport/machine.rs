@@ -207,6 +207,10 @@ impl Transport {
             let refusal = self.disconnect_request(DisconnectReason::NEGOTIATION_FAILED);
             return self.end(fault, Some(refusal));
         }
+        if let Some(reason) = self.config.refuse {
+            let refusal = self.disconnect_request(reason);
+            return self.end(Disconnect::Refused(reason), Some(refusal));
+        }
         let called = connect.called.unwrap_or_default();
         if !self.config.selectors.is_empty() && !self.config.selectors.contains(&called) {
             let refusal = self.disconnect_request(DisconnectReason::ADDRESS_UNKNOWN);

@@ -21,6 +21,8 @@ pub struct Config {
     pub max_tsdu: usize,
     /// The called T-selectors that are known here; empty: every one is.
     pub selectors: Vec<Bytes>,
+    /// Refuse whoever calls, for this reason.
+    pub refuse: Option<DisconnectReason>,
     /// The reference this end gives its connection; one number does for all, for class 0 never mixes
     /// connections.
     pub reference: u16,
@@ -34,6 +36,7 @@ impl Default for Config {
             tpdu_size: TpduSize::Octets65531,
             max_tsdu: 1 << 20,
             selectors: Vec::new(),
+            refuse: None,
             reference: 1,
             connect_timeout: Duration::from_secs(30),
         }
@@ -111,6 +114,9 @@ pub enum Disconnect {
     /// The called T-selector is not known here; the peer was refused.
     #[error("called T-selector {0:?} is not known here")]
     UnknownSelector(Bytes),
+    /// The peer was refused, as the configuration says.
+    #[error("refused: {0}")]
+    Refused(DisconnectReason),
 }
 
 fn text(additional: &Bytes) -> String {
