@@ -207,6 +207,47 @@ impl Config {
         }
     }
 
+    /// What is allowed, and may not be meant: who may pass for whom on the X.400 side.
+    #[must_use]
+    pub fn warnings(&self, path: &Path, contents: &str) -> Vec<Problem> {
+        let mut warnings = Vec::new();
+        if self.x400.lenient {
+            let text =
+                "anyone who reaches the port may transfer messages; lenient is for test MTAs";
+            let offset = contents.find("lenient").unwrap_or(0);
+            warnings.push(Problem::at(path, contents, offset, text));
+        }
+        let mut offset = 0;
+        let lines = contents.split_inclusive('\n').map(|line| {
+            offset += line.len();
+            (offset - line.len(), line)
+        });
+        let peers = lines.filter(|(_, line)| line.trim_start().starts_with("[[x400.peer]]"));
+        let starts = peers.map(|(start, _)| start).chain(std::iter::repeat(0));
+        for (peer, start) in self.x400.peer.iter().zip(starts) {
+            let (name, mta) = (&peer.name, &peer.mta);
+            let (key, text) = if peer.is_anyone() {
+                let text = format!(
+                    "whoever says the MTA name {mta:?} is taken for {name}, from any address: \
+                     narrow accept-from, or set peer-password-file"
+                );
+                ("accept-from", text)
+            } else if !peer.may_call() {
+                let text = format!(
+                    "calls of {name} are refused, for nothing tells that it is {name}: set mta, \
+                     and peer-password-file or accept-from"
+                );
+                ("name", text)
+            } else {
+                continue;
+            };
+            let section = contents.get(start..).unwrap_or_default();
+            let offset = start + section.find(key).unwrap_or(0);
+            warnings.push(Problem::at(path, contents, offset, text));
+        }
+        warnings
+    }
+
     /// What the types cannot say.
     fn contradictions(&self, path: &Path, contents: &str) -> Vec<Problem> {
         let mut problems = Vec::new();
@@ -308,6 +349,31 @@ mod tests {
             shown.starts_with("m.toml:3:11: this route is no O/R address"),
             "{shown}"
         );
+    }
+
+    #[test]
+    fn a_peer_whom_anyone_may_be_is_shown_where_it_stands() {
+        let shown = |contents: &str| -> Vec<String> {
+            let path = Path::new("m.toml");
+            let warnings = Config::parse(path, contents)
+                .unwrap()
+                .warnings(path, contents);
+            let lines = warnings.iter().map(Problem::to_string);
+            lines
+                .map(|line| line.split(", ").next().unwrap().to_owned())
+                .collect()
+        };
+        let peer = "[[x400.peer]]\nname = \"a\"\nmta = \"A\"\nconnect = [\"192.0.2.1:102\"]\n";
+        assert!(shown(peer).is_empty());
+        let open = "[[x400.peer]]\nname = \"b\"\nmta = \"B\"\naccept-from = [\"::/0\"]\n";
+        assert_eq!(
+            shown(&format!("{peer}{open}")),
+            ["m.toml:8:1: whoever says the MTA name \"B\" is taken for b"]
+        );
+        let unknown = "[[x400.peer]]\nname = \"c\"\nmta = \"C\"\nconnect = [\"c.example:102\"]\n";
+        assert_eq!(shown(unknown), ["m.toml:2:1: calls of c are refused"]);
+        let lenient = "[x400]\nlenient = true\n";
+        assert!(shown(lenient)[0].starts_with("m.toml:2:1: anyone"));
     }
 
     #[test]

@@ -35,9 +35,18 @@ pub enum ConfigCommand {
 pub fn run(arguments: Arguments) -> Outcome {
     let rules = load(&arguments.config)?;
     let config = &rules.config;
+    let warnings = warnings(&arguments.config, config)?;
+    for warning in &warnings {
+        writeln!(std::io::stderr(), "WARNING {warning}")?;
+    }
+    let judged = match warnings.len() {
+        0 => "no problems".to_owned(),
+        1 => "no problems, 1 WARNING".to_owned(),
+        count => format!("no problems, {count} WARNINGS"),
+    };
     writeln!(
         std::io::stdout(),
-        "{}: no problems ({} X.400 peers, {} tables)",
+        "{}: {judged} ({} X.400 peers, {} tables)",
         arguments.config.display(),
         config.x400.peer.len(),
         config.mapping.tables.len(),
@@ -68,6 +77,12 @@ pub fn load(path: &Path) -> Result<Rules, Failure> {
         };
         Failure::Config(format!("{count}\n{}", shown.join("\n")))
     })
+}
+
+/// What a configuration allows and may not mean.
+pub fn warnings(path: &Path, config: &Config) -> Result<Vec<Problem>, Failure> {
+    let contents = std::fs::read_to_string(path)?;
+    Ok(config.warnings(path, &contents))
 }
 
 /// The rules a one-shot command works by: those of a configuration, or the defaults.

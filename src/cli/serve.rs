@@ -31,6 +31,10 @@ pub fn run(arguments: Arguments) -> Outcome {
         )));
     }
     log_to_stderr("info");
+    for warning in super::check::warnings(&arguments.config, &rules.config)? {
+        let place = warning.place.map_or(0, |(line, _)| line);
+        tracing::warn!(file = %warning.file.display(), line = place, "{}", warning.text);
+    }
     let runtime = tokio::runtime::Runtime::new()?;
     runtime.block_on(async {
         let store = rules

@@ -131,6 +131,12 @@ pub enum Error {
         /// The mode.
         mode: Mode,
     },
+    /// The password to be expected is empty: anyone would know it.
+    #[error("peer {peer}: the peer-password-file is empty")]
+    NoPassword {
+        /// The peer's name.
+        peer: String,
+    },
     /// A password file cannot be read.
     #[error("peer {peer}: {key} {}: {source}", path.display())]
     Password {
@@ -174,7 +180,7 @@ impl Peer {
     /// Reads the peer's passwords; a line end after one does not count.
     ///
     /// # Errors
-    /// A file that cannot be read.
+    /// A file that cannot be read, or an empty one for the password to be expected.
     pub fn passwords(&self) -> Result<Passwords, Error> {
         let read = |key, path: &Option<PathBuf>| match path {
             None => Ok(None),
@@ -192,10 +198,14 @@ impl Peer {
                 }),
             },
         };
-        Ok(Passwords {
-            ours: read("password-file", &self.password_file)?.unwrap_or_default(),
-            theirs: read("peer-password-file", &self.peer_password_file)?,
-        })
+        let ours = read("password-file", &self.password_file)?.unwrap_or_default();
+        let theirs = read("peer-password-file", &self.peer_password_file)?;
+        if theirs.as_ref().is_some_and(Vec::is_empty) {
+            return Err(Error::NoPassword {
+                peer: self.name.clone(),
+            });
+        }
+        Ok(Passwords { ours, theirs })
     }
 
     /// Whether it may call from this address.
@@ -216,6 +226,17 @@ impl Peer {
         self.accept_from
             .iter()
             .any(|network| network.contains(address))
+    }
+
+    /// Whether there is anything by which it is known when it calls.
+    #[must_use]
+    pub fn may_call(&self) -> bool {
+        let by_address = self
+            .connect
+            .iter()
+            .any(|to| to.parse::<SocketAddr>().is_ok());
+        let known = self.peer_password_file.is_some() || !self.accept_from.is_empty() || by_address;
+        known && !self.mta.is_empty()
     }
 
     /// Whether anyone who knows its MTA name is taken for it.
@@ -346,6 +367,9 @@ mod tests {
         assert_eq!(accepts(&peer), [false, true], "both are asked for");
         peer.accept_from.push("0.0.0.0/0".parse().unwrap());
         assert!(!peer.is_anyone(), "it has a password");
+        let empty = tempfile::NamedTempFile::new().unwrap();
+        peer.peer_password_file = Some(empty.path().to_owned());
+        assert!(matches!(peer.passwords(), Err(Error::NoPassword { .. })));
         peer.peer_password_file = None;
         assert!(peer.is_anyone());
     }

@@ -4,7 +4,8 @@
 //! config        the [x400] table: where to listen, the peer MTAs
 //! bind          what two MTAs say of themselves           no I/O
 //! association   who may have one                          no I/O
-//! transfer      an MTS-APDU as RTSE carries it            no I/O
+//! transfer      an MTS-APDU as RTSE carries it, and as a
+//!               relay passes it on                        no I/O
 //! link          the layers of `osi` on a socket
 //! server        takes transfers, for a handler
 //! client        sends transfers over warm associations

@@ -1,6 +1,7 @@
 //! What an RTSE transfer carries: an MTS-APDU, in normal mode within an EXTERNAL (X.419 clause 9,
 //! X.208 clause 32); taken apart and put together as it streams, without I/O.
 
+pub mod relay;
 mod scanner;
 
 use bytes::{Buf, Bytes, BytesMut};

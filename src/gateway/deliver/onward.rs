@@ -7,10 +7,7 @@ use bytes::Bytes;
 use super::Deliverer;
 use super::attempt::{End, EndKind};
 use crate::asn1;
-use crate::asn1::bounds::UB_TRANSFERS;
-use crate::asn1::mta::{
-    DomainSuppliedInformation, MtsApdu, PerRecipientIndicators, TraceInformationElement,
-};
+use crate::asn1::mta::{MtsApdu, PerRecipientIndicators};
 use crate::gateway::route::{SMTP, Side, UNREACHABLE};
 use crate::gateway::rules::{Placed, Rules, refusal};
 use crate::gateway::{clock, wire};
@@ -26,6 +23,7 @@ use crate::smtp::Outcome as SmtpOutcome;
 use crate::smtp::client::Answer;
 use crate::x400::Apdu;
 use crate::x400::client::Outcome as Transferred;
+use crate::x400::transfer::relay::{self, Here};
 
 /// Hosts that mail may have passed (RFC 5321 section 6.3 asks for 100 at least).
 const MOST_HOPS: usize = 100;
@@ -159,10 +157,17 @@ impl Deliverer {
 
     /// X.400 to X.400: the content untouched, our trace added (X.411 clause 14.3.1).
     async fn relay_transfer(&self, rules: &Arc<Rules>, claim: &Claim, body: &Bytes) -> Vec<End> {
-        match relayed(rules, claim, body) {
-            Ok(apdu) => End::all(claim, &self.transfer(rules, claim, apdu).await),
-            Err(end) => End::all(claim, &end),
+        let (apdu, mut ends) = match relayed(rules, claim, body) {
+            Ok(relayed) => relayed,
+            Err(end) => return End::all(claim, &end),
+        };
+        if ends.len() < claim.item.recipients.len() {
+            let end = self.transfer(rules, claim, apdu).await;
+            let mut others = End::all(claim, &end);
+            others.retain(|other| ends.iter().all(|end| end.number != other.number));
+            ends.append(&mut others);
         }
+        ends
     }
 
     /// Gives an APDU to the peer of the route, or to the first of its alternates that takes it.
@@ -454,31 +459,22 @@ async fn convert<T: Send + 'static>(
     }
 }
 
-/// An APDU as it goes on to the next MTA: our trace added, responsibility for the claimed recipients.
-fn relayed(rules: &Rules, claim: &Claim, body: &Bytes) -> Result<Octets, End> {
+/// An APDU as it goes on to the next MTA, our trace added, responsibility for the recipients that
+/// are claimed and have no end here.
+fn relayed(rules: &Rules, claim: &Claim, body: &Bytes) -> Result<(Octets, Vec<End>), End> {
+    // What we made ourselves bears our trace from its birth.
+    if claim.item.cause.is_some() {
+        return Ok((body.clone().into(), Vec::new()));
+    }
     let faulty = |text: String| End::never(Status(5, 6, 0), text);
     let mut apdu: MtsApdu = asn1::decode(body).map_err(|error| faulty(error.to_string()))?;
-    let domain = domain::of_address(&rules.config.gateway.domain)
-        .ok_or_else(|| faulty("our domain has no country".to_owned()))?;
-    let element = TraceInformationElement {
-        global_domain_identifier: domain.clone(),
-        domain_supplied_information: DomainSuppliedInformation {
-            arrival_time: Time::utc(claim.item.arrived).to_utc_time().into(),
-            ..DomainSuppliedInformation::default()
-        },
-        ..TraceInformationElement::default()
+    let gateway = &rules.config.gateway;
+    let here = Here {
+        domain: domain::of_address(&gateway.domain)
+            .ok_or_else(|| faulty("our domain has no country".to_owned()))?,
+        mta: gateway.mta.as_str().into(),
     };
-    let trace = match &apdu {
-        MtsApdu::Message(message) => &message.envelope.trace_information.0,
-        MtsApdu::Report(report) => &report.envelope.trace_information.0,
-        MtsApdu::Probe(probe) => &probe.trace_information.0,
-    };
-    // What we made ourselves bears our trace from its birth.
-    let ours = claim.item.cause.is_some();
-    let passed = trace
-        .iter()
-        .any(|known| known.global_domain_identifier == domain);
-    if !ours && (passed || trace.len() >= UB_TRANSFERS) {
+    if here.is_looping(&apdu) {
         return Err(End {
             codes: Some((1, Some(3))),
             ..End::never(
@@ -487,22 +483,42 @@ fn relayed(rules: &Rules, claim: &Claim, body: &Bytes) -> Result<Octets, End> {
             )
         });
     }
-    if ours {
-        return Ok(asn1::encode_octets(&apdu));
+    let mut ends = Vec::new();
+    for fault in relay::unsupported(&apdu) {
+        let end = End {
+            codes: Some((1, Some(18))),
+            ..End::never(Status(5, 3, 3), fault.to_string())
+        };
+        let Some(number) = fault.recipient else {
+            return Err(end);
+        };
+        let number = u32::try_from(number).unwrap_or_default();
+        if is_claimed(claim, number) && !ends.iter().any(|end: &End| end.number == number) {
+            ends.push(End { number, ..end });
+        }
     }
+    let context = rules.context(claim.item.id, claim.item.arrived, &claim.route);
+    let form = wire::extension_form(context.peer.extension_type);
+    let arrived = Time::utc(claim.item.arrived).to_utc_time().into();
+    here.add_trace(&mut apdu, &arrived, form);
     match &mut apdu {
         MtsApdu::Message(message) => {
-            message.envelope.trace_information.0.push(element);
             for fields in &mut message.envelope.per_recipient_fields {
                 let number = u32::try_from(fields.originally_specified_recipient_number);
-                if !number.is_ok_and(|number| is_claimed(claim, number)) {
+                let is_ours = number.is_ok_and(|number| {
+                    is_claimed(claim, number) && ends.iter().all(|end| end.number != number)
+                });
+                if !is_ours {
                     fields.per_recipient_indicators =
                         without_responsibility(&fields.per_recipient_indicators);
                 }
             }
         }
-        MtsApdu::Report(report) => report.envelope.trace_information.0.push(element),
+        MtsApdu::Report(_) => {}
         MtsApdu::Probe(_) => return Err(faulty("a probe is answered, not relayed".to_owned())),
     }
-    Ok(asn1::encode_octets(&apdu))
+    Ok((asn1::encode_octets(&apdu), ends))
 }
+
+#[cfg(test)]
+mod tests;

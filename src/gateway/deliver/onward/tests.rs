@@ -1,0 +1,156 @@
+//! An APDU on its way from one X.400 neighbour to another.
+
+use std::path::Path;
+
+use jiff::Timestamp;
+
+use super::*;
+use crate::asn1::mta::{
+    InternalTraceInformation, MessageTransferEnvelope, PerRecipientMessageTransferFields,
+};
+use crate::asn1::mts::{Criticality, ExtensionField, extension};
+use crate::asn1::types::Null;
+use crate::config::Config;
+use crate::queue::{Item, ItemId, Priority, Recipient, Transfer};
+
+const CONFIG: &str = r#"
+    [gateway]
+    name = "gw.example.org"
+    mta = "GW"
+    domain = "/PRMD=EXAMPLE/ADMD= /C=GB/"
+    address = "/O=Gateway/PRMD=EXAMPLE/ADMD= /C=GB/"
+    postmaster = "postmaster@example.org"
+"#;
+
+/// The claim of these recipients of a message.
+fn claim(recipients: &[u32]) -> Claim {
+    let now = Timestamp::UNIX_EPOCH;
+    let recipient = |number: &u32| Recipient::new(*number, "", "hub", "p22", now);
+    Claim {
+        item: Item {
+            id: ItemId::generate(),
+            arrived: now,
+            expires: now,
+            priority: Priority::default(),
+            size: 0,
+            peer: "other".to_owned(),
+            cause: None,
+            identifiers: Vec::new(),
+            origin: Origin::Transfer(Transfer::default()),
+            recipients: recipients.iter().map(recipient).collect(),
+        },
+        route: "hub".to_owned(),
+        content_type: "p22".to_owned(),
+        token: 1,
+        until: now,
+    }
+}
+
+/// A message to recipients 1, 2 and 3, the second with an extension nobody knows.
+fn envelope(criticality: u32) -> MessageTransferEnvelope {
+    let recipient = |number| PerRecipientMessageTransferFields {
+        originally_specified_recipient_number: number,
+        per_recipient_indicators: PerRecipientIndicators::of(&[
+            PerRecipientIndicators::RESPONSIBILITY,
+            PerRecipientIndicators::ORIGINATOR_REPORT,
+        ]),
+        extensions: (number == 2)
+            .then(|| ExtensionField::new(99, &Null).critical(criticality))
+            .into_iter()
+            .collect(),
+        ..PerRecipientMessageTransferFields::default()
+    };
+    MessageTransferEnvelope {
+        per_recipient_fields: (1..=3).map(recipient).collect(),
+        ..MessageTransferEnvelope::default()
+    }
+}
+
+fn pass_on(body: &Bytes, claim: &Claim) -> Result<(Bytes, Vec<End>), End> {
+    let path = Path::new("m.toml");
+    let rules = Rules::of(Config::parse(path, CONFIG).unwrap(), path, CONFIG).unwrap();
+    relayed(&rules, claim, body).map(|(apdu, ends)| (apdu.to_bytes(), ends))
+}
+
+#[test]
+fn x411_14_3_1_the_content_is_relayed_octet_for_octet_and_the_trace_grows() {
+    // Octets that are no BER, in segments as deployed systems send them.
+    let content: Vec<u8> = (0..=255).cycle().take(5000).collect();
+    let mut body = vec![0xa0, 0x80];
+    body.extend_from_slice(&asn1::encode(&envelope(Criticality::FOR_DELIVERY)));
+    body.extend_from_slice(&[0x24, 0x80]);
+    for segment in content.chunks(100) {
+        body.extend_from_slice(&[4, 100]);
+        body.extend_from_slice(segment);
+    }
+    body.extend_from_slice(&[0; 4]);
+    let (mut apdu, mut arrived) = (Bytes::from(body), 0);
+    // Past two relays: the second sees a loop.
+    while let Ok((passed, ends)) = pass_on(&apdu, &claim(&[1, 3])) {
+        assert!(ends.is_empty());
+        assert!(
+            passed
+                .windows(content.len())
+                .any(|octets| octets == content)
+        );
+        let MtsApdu::Message(message) = asn1::decode(&passed).unwrap() else {
+            panic!()
+        };
+        arrived += 1;
+        assert_eq!(message.envelope.trace_information.0.len(), arrived);
+        let trace = extension(&message.envelope.extensions, 38).unwrap();
+        let trace: InternalTraceInformation = trace.decode().unwrap();
+        assert_eq!(trace.last().unwrap().mta_name, "GW".into());
+        let responsible = message.envelope.per_recipient_fields.iter().map(|fields| {
+            let indicators = &fields.per_recipient_indicators;
+            assert!(indicators.contains(PerRecipientIndicators::ORIGINATOR_REPORT));
+            indicators.contains(PerRecipientIndicators::RESPONSIBILITY)
+        });
+        assert_eq!(responsible.collect::<Vec<_>>(), [true, false, true]);
+        apdu = passed;
+    }
+    assert_eq!(arrived, 1);
+    let end = pass_on(&apdu, &claim(&[1])).unwrap_err();
+    assert_eq!(
+        (end.status, end.codes),
+        (Status(5, 4, 6), Some((1, Some(3))))
+    );
+}
+
+#[test]
+fn x411_9_1_an_unknown_function_critical_for_transfer_fails_whom_it_concerns() {
+    let envelope = envelope(Criticality::FOR_TRANSFER);
+    let body = |envelope| {
+        asn1::encode(&MtsApdu::Message(crate::asn1::mta::Message {
+            envelope,
+            ..Default::default()
+        }))
+    };
+    let (apdu, ends) = pass_on(&body(envelope.clone()), &claim(&[1, 2])).unwrap();
+    let told: Vec<_> = ends
+        .iter()
+        .map(|end| (end.number, end.kind, end.codes))
+        .collect();
+    assert_eq!(told, [(2, EndKind::Never, Some((1, Some(18))))]);
+    let MtsApdu::Message(message) = asn1::decode(&apdu).unwrap() else {
+        panic!()
+    };
+    let fields = message.envelope.per_recipient_fields.iter();
+    let responsible: Vec<i64> = fields
+        .filter(|fields| {
+            let indicators = &fields.per_recipient_indicators;
+            indicators.contains(PerRecipientIndicators::RESPONSIBILITY)
+        })
+        .map(|fields| fields.originally_specified_recipient_number)
+        .collect();
+    assert_eq!(
+        responsible,
+        [1],
+        "not the one that failed, not the one of another copy"
+    );
+    let mut all = envelope;
+    let field = ExtensionField::new(99, &Null).critical(Criticality::FOR_TRANSFER);
+    all.extensions.push(field);
+    let end = pass_on(&body(all), &claim(&[1, 3])).unwrap_err();
+    assert_eq!((end.kind, end.codes), (EndKind::Never, Some((1, Some(18)))));
+}
