@@ -2,12 +2,13 @@
 //! no I/O.
 //!
 //! An *association* is a presentation connection on which both ends speak the rules named by an
-//! *application context*. Once it is open ACSE has nothing to do until it ends.
+//! *application context*. Once it is open ACSE has nothing to do until it ends. In X.410 (1984) mode it
+//! has no APDUs: what its user says is handed on as it is.
 
 mod machine;
 mod pdu;
 
-use super::presentation::{self, Address, Context, Oid, Pdv};
+use super::presentation::{self, Address, Context, Mode, Oid, Pdv};
 use super::spdu::{ConnectionIdentifier, FunctionalUnits, TokenSetting};
 
 pub use machine::Acse;
@@ -25,11 +26,13 @@ pub struct Config {
 /// A-ASSOCIATE request and indication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Associate {
+    /// The mode of the association.
+    pub mode: Mode,
     /// Where the caller calls from.
     pub calling: Address,
     /// Whom it calls.
     pub called: Address,
-    /// The application context.
+    /// The application context; X.410 mode does without.
     pub application_context: Oid,
     /// The presentation contexts besides that of ACSE; in an indication those accepted.
     pub contexts: Vec<Context>,

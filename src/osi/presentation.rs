@@ -2,8 +2,10 @@
 //! no I/O.
 //!
 //! In normal mode a connection carries *presentation data values*, each of one abstract syntax that
-//! the two ends agreed on when connecting: the *defined context set*. Everything the session layer
-//! offers besides (tokens, synchronization points, activities) passes through unchanged.
+//! the two ends agreed on when connecting: the *defined context set*. In X.410 (1984) mode there are
+//! no contexts: the octets of the user are those of the session layer, except that the APDUs of RTSE
+//! which open, refuse and abort stand where the PPDUs would. Everything the session layer offers
+//! besides (tokens, synchronization points, activities) passes through unchanged.
 
 mod machine;
 mod pdu;
@@ -31,6 +33,19 @@ pub struct Address {
     /// The transport selector.
     pub t: Bytes,
 }
+
+/// How a connection is used (X.216 clause 7, X.226 clause 5.8).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Mode {
+    /// With presentation contexts, and ACSE above.
+    #[default]
+    Normal,
+    /// As X.410 (1984) does without either: each user data is one value, of [`NO_CONTEXT`].
+    X410,
+}
+
+/// The context of values that name none: of X.410 mode, and of simply encoded data.
+pub const NO_CONTEXT: u32 = u32::MAX;
 
 /// A presentation data value.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -62,11 +77,13 @@ pub struct Config {
 /// P-CONNECT request and indication.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Connect {
+    /// The mode of the connection.
+    pub mode: Mode,
     /// Where the caller calls from.
     pub calling: Address,
     /// Whom it calls.
     pub called: Address,
-    /// The contexts proposed; in an indication those that were also accepted.
+    /// The contexts proposed; in an indication those that were also accepted. None in X.410 mode.
     pub contexts: Vec<Context>,
     /// The session connection identifier.
     pub identifier: Option<ConnectionIdentifier>,
@@ -74,7 +91,7 @@ pub struct Connect {
     pub functional_units: FunctionalUnits,
     /// Where the tokens are to be.
     pub token_setting: TokenSetting,
-    /// The user's data.
+    /// The user's data; in X.410 mode RTORQ.
     pub user_data: Vec<Pdv>,
 }
 
@@ -83,7 +100,7 @@ pub struct Connect {
 pub struct Accept {
     /// The session functional units agreed on.
     pub functional_units: FunctionalUnits,
-    /// The user's data.
+    /// The user's data; in X.410 mode RTOAC.
     pub user_data: Vec<Pdv>,
 }
 
@@ -108,7 +125,7 @@ pub enum Request {
     Connect(Box<Connect>),
     /// P-CONNECT response, accepting.
     Accept(Accept),
-    /// P-CONNECT response, refusing, with the user's data.
+    /// P-CONNECT response, refusing, with the user's data; in X.410 mode RTORJ.
     Refuse(Vec<Pdv>),
     /// P-DATA request.
     Data(Pdv),
@@ -126,7 +143,7 @@ pub enum Request {
     Release(Vec<Pdv>),
     /// P-RELEASE response.
     ReleaseAck(Vec<Pdv>),
-    /// P-U-ABORT request.
+    /// P-U-ABORT request; in X.410 mode with RTAB.
     Abort(Vec<Pdv>),
 }
 

@@ -156,11 +156,27 @@ pub struct Open {
     pub user_data: Bytes,
 }
 
-/// How ACSE and presentation are used (X.228 clause 5, X.226 clause 5.8).
+/// How ACSE and presentation are used (X.228 clause 5, X.226 clause 5.8), and what is spoken.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub enum Mode {
     /// Normal mode: ACSE and presentation contexts.
     Normal(Contexts),
+    /// X.410 (1984) mode: the layers between RTSE and session say nothing, and segments are bare.
+    X410 {
+        /// What is spoken, as a number.
+        application_protocol: i64,
+    },
+}
+
+impl Mode {
+    /// The mode of the layers below.
+    #[must_use]
+    pub fn below(&self) -> presentation::Mode {
+        match self {
+            Self::Normal(_) => presentation::Mode::Normal,
+            Self::X410 { .. } => presentation::Mode::X410,
+        }
+    }
 }
 
 /// The names of what is spoken on an association in normal mode.
@@ -206,7 +222,7 @@ pub enum OpenResponse {
     Refuse {
         /// Whether it is worth the caller's while to try again.
         transient: bool,
-        /// The user's data, one element of BER: for P1 the MTA bind error.
+        /// The user's data, one element of BER: for P1 the MTA bind error. X.410 mode has none.
         user_data: Bytes,
     },
 }

@@ -180,6 +180,10 @@ impl Directory {
                 explanation,
             }))
         };
+        if let Mode::X410 { .. } = open.mode {
+            let explanation = "calls in X.410 (1984) mode, for which there is no bind yet";
+            return refuse(MTABindError::AUTHENTICATION_ERROR, explanation.to_owned());
+        }
         let said = match bind::read_argument(&open.user_data) {
             Ok(said) => said,
             // A tool that accepts anything accepts this as nobody in particular.

@@ -2,13 +2,14 @@
 
 use super::pdu::{self, Apdu, Diagnostic, Outcome, Source};
 use super::{ABSTRACT_SYNTAX, Accept, Associate, Config, Indication, Outgoing, Refused, Request};
-use crate::osi::presentation::{self, Context, Misuse, Pdv};
+use crate::osi::presentation::{self, Context, Misuse, Mode, Pdv};
 use crate::osi::rtse::ACSE_CONTEXT;
 
 /// One association at either end of it.
 #[derive(Debug)]
 pub struct Acse {
     config: Config,
+    mode: Mode,
     phase: Phase,
     /// The presentation context of ACSE.
     context: u32,
@@ -37,6 +38,7 @@ impl Acse {
     pub fn new(config: Config) -> Self {
         Self {
             config,
+            mode: Mode::Normal,
             phase: Phase::Idle,
             context: ACSE_CONTEXT,
             application_context: presentation::Oid::default(),
@@ -65,7 +67,7 @@ impl Acse {
                 );
                 presentation::Request::Accept(presentation::Accept {
                     functional_units: accept.functional_units,
-                    user_data: vec![self.pdv(aare)],
+                    user_data: self.says(aare, accept.user_information),
                 })
             }
             (Request::Refuse(refuse), Phase::Indicated) => {
@@ -79,17 +81,17 @@ impl Acse {
                     Diagnostic::NO_REASON_GIVEN,
                     &refuse.user_information,
                 );
-                presentation::Request::Refuse(vec![self.pdv(aare)])
+                presentation::Request::Refuse(self.says(aare, refuse.user_information))
             }
             (Request::Accept(_) | Request::Refuse(_), _) => {
                 return misuse("A-ASSOCIATE response", "no A-ASSOCIATE was indicated");
             }
             (Request::Release, Phase::Open) => {
-                presentation::Request::Release(vec![self.pdv(pdu::release_request())])
+                presentation::Request::Release(self.says(pdu::release_request(), Vec::new()))
             }
             (Request::ReleaseAck, Phase::Open) => {
                 self.phase = Phase::Gone;
-                presentation::Request::ReleaseAck(vec![self.pdv(pdu::release_response())])
+                presentation::Request::ReleaseAck(self.says(pdu::release_response(), Vec::new()))
             }
             (Request::Release | Request::ReleaseAck, _) => {
                 return misuse("A-RELEASE", "there is no association");
@@ -97,7 +99,7 @@ impl Acse {
             (Request::Abort(user_information), _) => {
                 self.phase = Phase::Gone;
                 let abrt = pdu::abort(Source::ACSE_SERVICE_USER, &user_information);
-                presentation::Request::Abort(vec![self.pdv(abrt)])
+                presentation::Request::Abort(self.says(abrt, user_information))
             }
         };
         Ok(vec![Outgoing::Presentation(down)])
@@ -106,20 +108,22 @@ impl Acse {
     /// A-ASSOCIATE request (X.227 7.1).
     fn associate(&mut self, associate: Associate) -> presentation::Request {
         self.phase = Phase::Requested;
+        self.mode = associate.mode;
         let aarq = pdu::request(&associate.application_context, &associate.user_information);
-        let own = Context {
+        let own = (self.mode == Mode::Normal).then_some(Context {
             identifier: ACSE_CONTEXT,
             abstract_syntax: ABSTRACT_SYNTAX,
-        };
+        });
         self.application_context = associate.application_context;
         presentation::Request::Connect(Box::new(presentation::Connect {
+            mode: self.mode,
             calling: associate.calling,
             called: associate.called,
-            contexts: std::iter::once(own).chain(associate.contexts).collect(),
+            contexts: own.into_iter().chain(associate.contexts).collect(),
             identifier: associate.identifier,
             functional_units: associate.functional_units,
             token_setting: associate.token_setting,
-            user_data: vec![self.pdv(aarq)],
+            user_data: self.says(aarq, associate.user_information),
         }))
     }
 
@@ -137,7 +141,9 @@ impl Acse {
                 let abrt = pdu::abort(Source::ACSE_SERVICE_PROVIDER, &[]);
                 let explanation = format!("ACSE protocol error of the peer: {fault}");
                 vec![
-                    Outgoing::Presentation(presentation::Request::Abort(vec![self.pdv(abrt)])),
+                    Outgoing::Presentation(presentation::Request::Abort(
+                        self.says(abrt, Vec::new()),
+                    )),
                     Outgoing::Indication(Indication::ProviderAbort(explanation)),
                 ]
             }
@@ -151,6 +157,13 @@ impl Acse {
         use presentation::Indication as Presentation;
         let up = match indication {
             Presentation::Connect(connect) => return self.called(*connect),
+            Presentation::Accepted(accept) if self.mode == Mode::X410 => {
+                self.phase = Phase::Open;
+                Indication::Accepted(Accept {
+                    functional_units: accept.functional_units,
+                    user_information: accept.user_data,
+                })
+            }
             Presentation::Accepted(accept) => match pdu::read_first(&accept.user_data)? {
                 Apdu::Response {
                     result: Outcome::ACCEPTED,
@@ -167,8 +180,9 @@ impl Acse {
             },
             Presentation::Refused(refused) => {
                 self.phase = Phase::Gone;
-                Indication::Refused(refusal(refused))
+                Indication::Refused(refusal(self.mode, refused))
             }
+            Presentation::Release(_) if self.mode == Mode::X410 => Indication::Release,
             Presentation::Release(user_data) => match pdu::read_first(&user_data) {
                 Ok(Apdu::ReleaseRequest) => Indication::Release,
                 _ => return Err("a release without RLRQ".to_owned()),
@@ -177,6 +191,10 @@ impl Acse {
             Presentation::Released(_) => {
                 self.phase = Phase::Gone;
                 Indication::Released
+            }
+            Presentation::Abort(user_data) if self.mode == Mode::X410 => {
+                self.phase = Phase::Gone;
+                Indication::Abort(user_data)
             }
             Presentation::Abort(user_data) => {
                 self.phase = Phase::Gone;
@@ -204,6 +222,11 @@ impl Acse {
 
     /// P-CONNECT indication (X.227 7.1.4).
     fn called(&mut self, connect: presentation::Connect) -> Result<Vec<Outgoing>, String> {
+        self.mode = connect.mode;
+        if self.mode == Mode::X410 {
+            let application_context = presentation::Oid::default();
+            return Ok(self.indicate(connect, application_context, None));
+        }
         if let Some(first) = connect.user_data.first() {
             self.context = first.context;
         }
@@ -230,10 +253,21 @@ impl Acse {
                 Outgoing::Indication(Indication::ProviderAbort(explanation)),
             ]);
         }
+        Ok(self.indicate(connect, application_context, Some(user_information)))
+    }
+
+    /// A-ASSOCIATE indication; `user_information` is that of P-CONNECT if ACSE says nothing itself.
+    fn indicate(
+        &mut self,
+        connect: presentation::Connect,
+        application_context: presentation::Oid,
+        user_information: Option<Vec<Pdv>>,
+    ) -> Vec<Outgoing> {
         self.phase = Phase::Indicated;
         self.application_context = application_context.clone();
-        Ok(vec![Outgoing::Indication(Indication::Associate(Box::new(
+        vec![Outgoing::Indication(Indication::Associate(Box::new(
             Associate {
+                mode: connect.mode,
                 calling: connect.calling,
                 called: connect.called,
                 application_context,
@@ -241,9 +275,17 @@ impl Acse {
                 identifier: connect.identifier,
                 functional_units: connect.functional_units,
                 token_setting: connect.token_setting,
-                user_information,
+                user_information: user_information.unwrap_or(connect.user_data),
             },
-        )))])
+        )))]
+    }
+
+    /// What goes to the peer: an APDU, which holds the user information; in X.410 mode that alone.
+    fn says(&self, apdu: bytes::Bytes, user_information: Vec<Pdv>) -> Vec<Pdv> {
+        match self.mode {
+            Mode::Normal => vec![self.pdv(apdu)],
+            Mode::X410 => user_information,
+        }
     }
 
     fn pdv(&self, value: bytes::Bytes) -> Pdv {
@@ -255,7 +297,7 @@ impl Acse {
 }
 
 /// The A-ASSOCIATE confirm for a refused P-CONNECT.
-fn refusal(refused: presentation::Refused) -> Refused {
+fn refusal(mode: Mode, refused: presentation::Refused) -> Refused {
     let presentation::Refused::User(user_data) = refused else {
         return Refused {
             transient: true,
@@ -263,6 +305,13 @@ fn refusal(refused: presentation::Refused) -> Refused {
             explanation: refused.to_string(),
         };
     };
+    if mode == Mode::X410 {
+        return Refused {
+            transient: true,
+            user_information: user_data,
+            explanation: "association refused".to_owned(),
+        };
+    }
     match pdu::read_first(&user_data) {
         Ok(Apdu::Response {
             result,

@@ -4,8 +4,8 @@ use bytes::Bytes;
 
 use super::pdu::{self, AbortPdu, Outcome, Proposal};
 use super::{
-    Accept, Address, BASIC_ENCODING, Config, Connect, Context, Indication, Misuse, Oid, Outgoing,
-    Pdv, ProviderAbort, ProviderReason, Refused, Request,
+    Accept, Address, BASIC_ENCODING, Config, Connect, Context, Indication, Misuse, Mode,
+    NO_CONTEXT, Oid, Outgoing, Pdv, ProviderAbort, ProviderReason, Refused, Request,
 };
 use crate::osi::session;
 use crate::osi::spdu::{ConnectionIdentifier, RefuseReason, TokenSetting, Tokens, Versions};
@@ -17,6 +17,7 @@ const ABORT_DATA_VERSION_1: usize = 9;
 #[derive(Debug)]
 pub struct Presentation {
     config: Config,
+    mode: Mode,
     phase: Phase,
     /// The contexts proposed, then the defined context set.
     contexts: Vec<Context>,
@@ -56,6 +57,7 @@ impl Presentation {
     pub fn new(config: Config) -> Self {
         Self {
             config,
+            mode: Mode::Normal,
             phase: Phase::Idle,
             contexts: Vec::new(),
             version_1: false,
@@ -68,6 +70,7 @@ impl Presentation {
     /// The service does not allow it now; nothing changed.
     pub fn request(&mut self, request: Request) -> Result<Vec<Outgoing>, Misuse> {
         let misuse = |request, condition| Err(Misuse { request, condition });
+        let mode = self.mode;
         let down = match (request, &self.phase) {
             (_, Phase::Gone) => return Ok(Vec::new()),
             (Request::Connect(connect), Phase::Idle) => self.connect(*connect),
@@ -82,13 +85,13 @@ impl Presentation {
                     initial_serial: None,
                     token_setting: settled(asked.token_setting),
                     tokens_wanted: Tokens::NONE,
-                    user_data: pdu::cpa(&asked.called.p, &asked.outcomes, &accept.user_data),
+                    user_data: pdu::cpa(mode, &asked.called.p, &asked.outcomes, &accept.user_data),
                 }));
                 self.phase = Phase::Open;
                 request
             }
             (Request::Refuse(user_data), Phase::Answering(asked)) => {
-                let cpr = pdu::cpr(&asked.called.p, &asked.outcomes, None, &user_data);
+                let cpr = pdu::cpr(mode, &asked.called.p, &asked.outcomes, None, &user_data);
                 let identifier = asked.identifier.clone();
                 self.phase = Phase::Gone;
                 refuse(identifier, cpr)
@@ -98,25 +101,25 @@ impl Presentation {
             }
             (Request::Abort(user_data), _) => {
                 self.phase = Phase::Gone;
-                self.abort_request(pdu::aru(&user_data))
+                self.abort_request(pdu::aru(mode, &user_data))
             }
             (_, Phase::Idle | Phase::Connecting | Phase::Answering(_)) => {
                 return misuse("a request", "the connection is not open");
             }
-            (Request::Data(pdv), Phase::Open) => session::Request::Data(pdu::data(&pdv)),
+            (Request::Data(pdv), Phase::Open) => session::Request::Data(pdu::data(mode, pdv)),
             (Request::TokenPlease { tokens, user_data }, Phase::Open) => {
                 session::Request::TokenPlease {
                     tokens,
-                    user_data: pdu::user_data(&user_data),
+                    user_data: pdu::user_data(mode, &user_data),
                 }
             }
             (Request::Session(request), Phase::Open) => request,
             (Request::Release(user_data), Phase::Open) => {
-                session::Request::Release(pdu::user_data(&user_data))
+                session::Request::Release(pdu::user_data(mode, &user_data))
             }
             (Request::ReleaseAck(user_data), Phase::Open) => {
                 self.phase = Phase::Gone;
-                session::Request::ReleaseAck(pdu::user_data(&user_data))
+                session::Request::ReleaseAck(pdu::user_data(mode, &user_data))
             }
         };
         Ok(vec![Outgoing::Session(down)])
@@ -125,6 +128,7 @@ impl Presentation {
     /// P-CONNECT request.
     fn connect(&mut self, connect: Connect) -> session::Request {
         self.phase = Phase::Connecting;
+        self.mode = connect.mode;
         let cp = pdu::cp(&connect);
         self.contexts = connect.contexts;
         session::Request::Connect(Box::new(session::Connect {
@@ -180,7 +184,7 @@ impl Presentation {
                 if !matches!(self.phase, Phase::Connecting) {
                     return Err(pdu::Fault::unexpected("a CPA out of place"));
                 }
-                let (outcomes, user_data) = pdu::read_cpa(&accept.user_data)?;
+                let (outcomes, user_data) = pdu::read_cpa(self.mode, &accept.user_data)?;
                 let mut outcomes = outcomes.into_iter();
                 self.contexts
                     .retain(|_| outcomes.next() == Some(Outcome::Acceptance));
@@ -245,8 +249,10 @@ impl Presentation {
                 );
             }
         };
+        self.mode = cp.mode;
         let selectors = &self.config.selectors;
-        if !selectors.is_empty() && !selectors.contains(&cp.called) {
+        // In X.410 mode there are no P-selectors.
+        if cp.mode == Mode::Normal && !selectors.is_empty() && !selectors.contains(&cp.called) {
             let explanation = format!("called P-selector {:?} is not known here", cp.called);
             return self.refuse_called(
                 connect.identifier,
@@ -288,6 +294,7 @@ impl Presentation {
         }));
         vec![Outgoing::Indication(Indication::Connect(Box::new(
             Connect {
+                mode: self.mode,
                 calling,
                 called,
                 contexts: self.contexts.clone(),
@@ -307,7 +314,7 @@ impl Presentation {
         explanation: &str,
     ) -> Vec<Outgoing> {
         self.phase = Phase::Gone;
-        let cpr = pdu::cpr(&Bytes::new(), &[], Some(provider_reason), &[]);
+        let cpr = pdu::cpr(self.mode, &Bytes::new(), &[], Some(provider_reason), &[]);
         let abort = ProviderAbort::Protocol(format!("connection refused: {explanation}"));
         vec![
             Outgoing::Session(refuse(identifier, cpr)),
@@ -329,10 +336,10 @@ impl Presentation {
 
     /// The presentation data values of a User-data value.
     fn values(&self, user_data: &Bytes) -> Result<Vec<Pdv>, pdu::Fault> {
-        let mut values = pdu::read_user_data(user_data)?;
+        let mut values = pdu::read_user_data(self.mode, user_data)?;
         // Simply encoded data name no context: there is only one then (X.226 8.4.1).
         for value in &mut values {
-            if value.context == pdu::ONLY_CONTEXT
+            if value.context == NO_CONTEXT
                 && let [only] = self.contexts.as_slice()
             {
                 value.context = only.identifier;
@@ -351,8 +358,11 @@ impl Presentation {
         }
     }
 
-    /// Checks that every value belongs to the defined context set.
+    /// Checks that every value belongs to the defined context set, which X.410 mode does without.
     fn check(&self, values: &[Pdv]) -> Result<(), pdu::Fault> {
+        if self.mode == Mode::X410 {
+            return Ok(());
+        }
         let defined = |pdv: &&Pdv| self.contexts.iter().any(|c| c.identifier == pdv.context);
         match values.iter().find(|pdv| !defined(pdv)) {
             None => Ok(()),

@@ -1,20 +1,18 @@
-//! The PPDUs of normal mode, from and to octets (X.226 clause 8).
+//! The PPDUs of both modes, from and to octets (X.226 clause 8).
 
 use bytes::{Bytes, BytesMut};
 
-use super::{BASIC_ENCODING, Connect, Context, Oid, Pdv};
+use super::{BASIC_ENCODING, Connect, Context, Mode, NO_CONTEXT, Oid, Pdv};
 use crate::asn1::presentation::{
     AbortReason, AbortType, ArpPpdu, AruNormalModeParameters, AruPpdu, ContextDefinition,
     ContextRefusal, ContextResult, ContextUse, CpNormalModeParameters, CpType,
     CpaNormalModeParameters, CpaPpdu, CprNormalModeParameters, CprPpdu, DefinitionResult,
     ModeSelector, ModeValue, PdvList, PresentationDataValues, ProviderReason, UserData,
 };
+use crate::asn1::rtse::{RTABapdu, RTORJapdu, RtseApdus};
 use crate::asn1::tlv::{self, Tag};
 use crate::asn1::types::{Any, OctetString};
 use crate::asn1::{self, DecodeError};
-
-/// The context of simply encoded data: the only one there is.
-pub(super) const ONLY_CONTEXT: u32 = u32::MAX;
 
 /// A fault of the peer, and what it is told.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -71,6 +69,7 @@ pub(super) enum Outcome {
 /// What a CP PPDU says.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Cp {
+    pub mode: Mode,
     pub calling: Bytes,
     pub called: Bytes,
     pub proposals: Vec<Proposal>,
@@ -79,6 +78,17 @@ pub(super) struct Cp {
 
 /// CP.
 pub(super) fn cp(connect: &Connect) -> Bytes {
+    if connect.mode == Mode::X410 {
+        let parameters = match rtse_apdu(&connect.user_data) {
+            Some(RtseApdus::RtorqApdu(rtorq)) => Some(rtorq),
+            _ => None,
+        };
+        return asn1::encode(&CpType {
+            mode_selector: mode_selector(ModeValue::X410_1984_MODE),
+            x410_mode_parameters: parameters,
+            ..CpType::default()
+        });
+    }
     let definition = |context: &Context| ContextDefinition {
         presentation_context_identifier: context.identifier.into(),
         abstract_syntax_name: context.abstract_syntax.clone(),
@@ -87,10 +97,7 @@ pub(super) fn cp(connect: &Connect) -> Bytes {
     };
     let definitions: Vec<_> = connect.contexts.iter().map(definition).collect();
     asn1::encode(&CpType {
-        mode_selector: ModeSelector {
-            mode_value: ModeValue::NORMAL_MODE,
-            ..ModeSelector::default()
-        },
+        mode_selector: mode_selector(ModeValue::NORMAL_MODE),
         normal_mode_parameters: Some(CpNormalModeParameters {
             calling_presentation_selector: selector(&connect.calling.p),
             called_presentation_selector: selector(&connect.called.p),
@@ -106,10 +113,17 @@ pub(super) fn cp(connect: &Connect) -> Bytes {
 pub(super) fn read_cp(octets: &Bytes) -> Result<Cp, Fault> {
     let (cp, _) = asn1::decode_first::<CpType>(octets, &asn1::Limits::DEFAULT)
         .map_err(|error| Fault::unrecognized("CP", &error))?;
-    if cp.mode_selector.mode_value != ModeValue::NORMAL_MODE {
-        return Err(Fault::unexpected(
-            "X.410 (1984) mode, which is not spoken here",
-        ));
+    if cp.mode_selector.mode_value == ModeValue::X410_1984_MODE {
+        let rtorq = cp
+            .x410_mode_parameters
+            .ok_or_else(|| Fault::unexpected("CP of X.410 (1984) mode without RTORQ"))?;
+        return Ok(Cp {
+            mode: Mode::X410,
+            calling: Bytes::new(),
+            called: Bytes::new(),
+            proposals: Vec::new(),
+            user_data: of_rtse(RtseApdus::RtorqApdu(rtorq)),
+        });
     }
     let parameters = cp.normal_mode_parameters.unwrap_or_default();
     let definitions = parameters
@@ -130,6 +144,7 @@ pub(super) fn read_cp(octets: &Bytes) -> Result<Cp, Fault> {
         });
     }
     Ok(Cp {
+        mode: Mode::Normal,
         calling: parameters
             .calling_presentation_selector
             .unwrap_or_default()
@@ -144,13 +159,26 @@ pub(super) fn read_cp(octets: &Bytes) -> Result<Cp, Fault> {
 }
 
 /// CPA.
-pub(super) fn cpa(responding: &Bytes, outcomes: &[Outcome], user_data: &[Pdv]) -> Bytes {
+pub(super) fn cpa(
+    mode: Mode,
+    responding: &Bytes,
+    outcomes: &[Outcome],
+    user_data: &[Pdv],
+) -> Bytes {
+    if mode == Mode::X410 {
+        let parameters = match rtse_apdu(user_data) {
+            Some(RtseApdus::RtoacApdu(rtoac)) => Some(rtoac),
+            _ => None,
+        };
+        return asn1::encode(&CpaPpdu {
+            mode_selector: mode_selector(ModeValue::X410_1984_MODE),
+            x410_mode_parameters: parameters,
+            ..CpaPpdu::default()
+        });
+    }
     let results: Vec<_> = outcomes.iter().map(result).collect();
     asn1::encode(&CpaPpdu {
-        mode_selector: ModeSelector {
-            mode_value: ModeValue::NORMAL_MODE,
-            ..ModeSelector::default()
-        },
+        mode_selector: mode_selector(ModeValue::NORMAL_MODE),
         normal_mode_parameters: Some(CpaNormalModeParameters {
             responding_presentation_selector: selector(responding),
             presentation_context_definition_result_list: Some(results),
@@ -162,8 +190,15 @@ pub(super) fn cpa(responding: &Bytes, outcomes: &[Outcome], user_data: &[Pdv]) -
 }
 
 /// Reads a CPA: the verdict on each context proposed, and the user's data.
-pub(super) fn read_cpa(octets: &Bytes) -> Result<(Vec<Outcome>, Vec<Pdv>), Fault> {
+pub(super) fn read_cpa(mode: Mode, octets: &Bytes) -> Result<(Vec<Outcome>, Vec<Pdv>), Fault> {
     let cpa: CpaPpdu = asn1::decode(octets).map_err(|error| Fault::unrecognized("CPA", &error))?;
+    match (mode, cpa.mode_selector.mode_value, cpa.x410_mode_parameters) {
+        (Mode::X410, ModeValue::X410_1984_MODE, Some(rtoac)) => {
+            return Ok((Vec::new(), of_rtse(RtseApdus::RtoacApdu(rtoac))));
+        }
+        (Mode::Normal, ModeValue::NORMAL_MODE, _) => {}
+        _ => return Err(Fault::unexpected("CPA of another mode than the CP")),
+    }
     let parameters = cpa.normal_mode_parameters.unwrap_or_default();
     let results = parameters
         .presentation_context_definition_result_list
@@ -174,11 +209,19 @@ pub(super) fn read_cpa(octets: &Bytes) -> Result<(Vec<Outcome>, Vec<Pdv>), Fault
 
 /// CPR: refused by the provider if there is a reason, else by the user.
 pub(super) fn cpr(
+    mode: Mode,
     responding: &Bytes,
     outcomes: &[Outcome],
     provider_reason: Option<ProviderReason>,
     user_data: &[Pdv],
 ) -> Bytes {
+    if mode == Mode::X410 {
+        let rtorj = match rtse_apdu(user_data) {
+            Some(RtseApdus::RtorjApdu(rtorj)) => rtorj,
+            _ => RTORJapdu::default(),
+        };
+        return asn1::encode(&CprPpdu::X400ModeParameters(rtorj));
+    }
     let results: Vec<_> = outcomes.iter().map(result).collect();
     asn1::encode(&CprPpdu::NormalModeParameters(CprNormalModeParameters {
         responding_presentation_selector: selector(responding),
@@ -195,7 +238,7 @@ pub(super) fn read_cpr(octets: &Bytes) -> Result<(Option<ProviderReason>, Vec<Pd
         CprPpdu::NormalModeParameters(parameters) => {
             Ok((parameters.provider_reason, values(parameters.user_data)?))
         }
-        CprPpdu::X400ModeParameters(_) => Err(Fault::unexpected("CPR of X.410 (1984) mode")),
+        CprPpdu::X400ModeParameters(rtorj) => Ok((None, of_rtse(RtseApdus::RtorjApdu(rtorj)))),
     }
 }
 
@@ -209,7 +252,14 @@ pub(super) enum AbortPdu {
 }
 
 /// ARU.
-pub(super) fn aru(user_data: &[Pdv]) -> Bytes {
+pub(super) fn aru(mode: Mode, user_data: &[Pdv]) -> Bytes {
+    if mode == Mode::X410 {
+        let rtab = match rtse_apdu(user_data) {
+            Some(RtseApdus::RtabApdu(rtab)) => rtab,
+            _ => RTABapdu::default(),
+        };
+        return asn1::encode(&AbortType::AruPpdu(AruPpdu::X400ModeParameters(rtab)));
+    }
     let context_use = |pdv: &Pdv| ContextUse {
         presentation_context_identifier: pdv.context.into(),
         transfer_syntax_name: BASIC_ENCODING,
@@ -238,13 +288,18 @@ pub(super) fn read_abort(octets: &Bytes) -> Result<AbortPdu, Fault> {
         AbortType::AruPpdu(AruPpdu::NormalModeParameters(parameters)) => {
             Ok(AbortPdu::User(values(parameters.user_data)?))
         }
-        AbortType::AruPpdu(AruPpdu::X400ModeParameters(_)) => Ok(AbortPdu::User(Vec::new())),
+        AbortType::AruPpdu(AruPpdu::X400ModeParameters(rtab)) => {
+            Ok(AbortPdu::User(of_rtse(RtseApdus::RtabApdu(rtab))))
+        }
         AbortType::ArpPpdu(arp) => Ok(AbortPdu::Provider(arp.provider_reason)),
     }
 }
 
 /// User-data of one value in indefinite lengths, as a transfer's data are sent.
-pub(super) fn data(pdv: &Pdv) -> Bytes {
+pub(super) fn data(mode: Mode, pdv: Pdv) -> Bytes {
+    if mode == Mode::X410 {
+        return pdv.value;
+    }
     let context = asn1::encode(&i64::from(pdv.context));
     let mut octets = BytesMut::with_capacity(pdv.value.len() + 32);
     octets.extend_from_slice(&tlv::open_header(Tag::application(1)));
@@ -257,16 +312,19 @@ pub(super) fn data(pdv: &Pdv) -> Bytes {
 }
 
 /// User-data of some values in definite lengths; no octets for none.
-pub(super) fn user_data(values: &[Pdv]) -> Bytes {
-    if values.is_empty() {
-        Bytes::new()
-    } else {
-        asn1::encode(&fully_encoded(values))
+pub(super) fn user_data(mode: Mode, values: &[Pdv]) -> Bytes {
+    match (mode, values) {
+        (_, []) => Bytes::new(),
+        (Mode::X410, [value, ..]) => value.value.clone(),
+        (Mode::Normal, values) => asn1::encode(&fully_encoded(values)),
     }
 }
 
 /// Reads User-data.
-pub(super) fn read_user_data(octets: &Bytes) -> Result<Vec<Pdv>, Fault> {
+pub(super) fn read_user_data(mode: Mode, octets: &Bytes) -> Result<Vec<Pdv>, Fault> {
+    if mode == Mode::X410 {
+        return Ok(bare(octets.clone()));
+    }
     let data = asn1::decode(octets).map_err(|error| Fault::unrecognized("user data", &error))?;
     values(Some(data))
 }
@@ -285,10 +343,7 @@ fn values(data: Option<UserData>) -> Result<Vec<Pdv>, Fault> {
     let lists = match data {
         None => return Ok(Vec::new()),
         Some(UserData::SimplyEncodedData(octets)) => {
-            return Ok(vec![Pdv {
-                context: ONLY_CONTEXT,
-                value: octets.0,
-            }]);
+            return Ok(bare(octets.0));
         }
         Some(UserData::FullyEncodedData(lists)) => lists,
     };
@@ -305,6 +360,29 @@ fn values(data: Option<UserData>) -> Result<Vec<Pdv>, Fault> {
         values.push(Pdv { context, value });
     }
     Ok(values)
+}
+
+/// A value that names no context.
+fn bare(value: Bytes) -> Vec<Pdv> {
+    let context = NO_CONTEXT;
+    vec![Pdv { context, value }]
+}
+
+/// The APDU of RTSE that is the user's data in X.410 mode: it stands within the PPDU with another tag.
+fn rtse_apdu(user_data: &[Pdv]) -> Option<RtseApdus> {
+    asn1::decode(&user_data.first()?.value).ok()
+}
+
+/// The user's data in X.410 mode, from the APDU of RTSE within a PPDU.
+fn of_rtse(apdu: RtseApdus) -> Vec<Pdv> {
+    bare(asn1::encode(&apdu))
+}
+
+fn mode_selector(mode_value: ModeValue) -> ModeSelector {
+    ModeSelector {
+        mode_value,
+        ..ModeSelector::default()
+    }
 }
 
 fn selector(octets: &Bytes) -> Option<OctetString> {
@@ -364,19 +442,25 @@ mod tests {
         };
         // As an independent implementation sends it, and so do we.
         let captured = hex("6180 3080 020103 a080 0403616263 0000 0000 0000");
-        assert_eq!(data(&value), captured);
-        assert_eq!(read_user_data(&captured), Ok(vec![value.clone()]));
+        assert_eq!(data(Mode::Normal, value.clone()), captured);
         assert_eq!(
-            read_user_data(&hex("610c 300a 020103 a005 0403616263")),
+            read_user_data(Mode::Normal, &captured),
             Ok(vec![value.clone()])
         );
         assert_eq!(
-            read_user_data(&hex("6110 300e 06025101 020103 a005 0403616263")),
+            read_user_data(Mode::Normal, &hex("610c 300a 020103 a005 0403616263")),
+            Ok(vec![value.clone()])
+        );
+        assert_eq!(
+            read_user_data(
+                Mode::Normal,
+                &hex("6110 300e 06025101 020103 a005 0403616263")
+            ),
             Ok(vec![value.clone()]),
             "with its transfer syntax"
         );
         assert_eq!(
-            read_user_data(&hex("610c 300a 020103 8105 0403616263")),
+            read_user_data(Mode::Normal, &hex("610c 300a 020103 8105 0403616263")),
             Ok(vec![value.clone()]),
             "octet-aligned"
         );
@@ -385,12 +469,18 @@ mod tests {
             context: 5,
             value: hex("0500"),
         };
-        assert_eq!(read_user_data(&two), Ok(vec![value.clone(), null]));
+        assert_eq!(
+            read_user_data(Mode::Normal, &two),
+            Ok(vec![value.clone(), null])
+        );
         let simple = Pdv {
-            context: ONLY_CONTEXT,
+            context: NO_CONTEXT,
             ..value
         };
-        assert_eq!(read_user_data(&hex("4005 0403616263")), Ok(vec![simple]));
+        assert_eq!(
+            read_user_data(Mode::Normal, &hex("4005 0403616263")),
+            Ok(vec![simple])
+        );
     }
 
     #[test]
@@ -403,7 +493,7 @@ mod tests {
             "6180 3080 020103",
             "610a 3008 0201ff a003020100",
         ] {
-            let read = read_user_data(&hex(octets));
+            let read = read_user_data(Mode::Normal, &hex(octets));
             // An empty list of values is one.
             assert!(
                 read.is_err() || read == Ok(Vec::new()),
@@ -427,10 +517,13 @@ mod tests {
             value: hex("6403800100"),
         };
         assert_eq!(
-            read_abort(&aru(std::slice::from_ref(&value))),
+            read_abort(&aru(Mode::Normal, std::slice::from_ref(&value))),
             Ok(AbortPdu::User(vec![value]))
         );
-        assert_eq!(read_abort(&aru(&[])), Ok(AbortPdu::User(Vec::new())));
+        assert_eq!(
+            read_abort(&aru(Mode::Normal, &[])),
+            Ok(AbortPdu::User(Vec::new()))
+        );
     }
 
     #[test]
@@ -442,6 +535,9 @@ mod tests {
         let (reason, user_data) = read_cpr(&captured).unwrap();
         assert_eq!((reason, user_data.len()), (None, 1));
         let outcomes = [Outcome::Acceptance; 3];
-        assert_eq!(cpr(&Bytes::new(), &outcomes, None, &user_data), captured);
+        assert_eq!(
+            cpr(Mode::Normal, &Bytes::new(), &outcomes, None, &user_data),
+            captured
+        );
     }
 }

@@ -2,11 +2,12 @@
 
 use bytes::Bytes;
 
-use super::{Dialogue, Open};
+use super::{Dialogue, Mode, Open};
 use crate::asn1;
 use crate::asn1::native::OpenData;
 use crate::asn1::rtse::{
-    AbortReason, ConnectionData, DialogueMode, RTABapdu, RTOACapdu, RTORJapdu, RTORQapdu, RtseApdus,
+    AbortReason, ConnectionData, DialogueMode, RTABapdu, RTOACapdu, RTORJapdu, RTORQapdu,
+    RefuseReason, RtseApdus,
 };
 use crate::asn1::tlv::{self, Tag};
 use crate::asn1::types::Any;
@@ -20,6 +21,8 @@ pub(super) enum Apdu {
         window_size: u8,
         dialogue: Dialogue,
         user_data: Option<Bytes>,
+        /// In X.410 mode.
+        application_protocol: Option<i64>,
     },
     /// RTOAC.
     Accept {
@@ -27,8 +30,11 @@ pub(super) enum Apdu {
         window_size: u8,
         user_data: Option<Bytes>,
     },
-    /// RTORJ.
-    Refuse { user_data: Option<Bytes> },
+    /// RTORJ: the reason in X.410 mode, the user's data in normal mode.
+    Refuse {
+        reason: Option<RefuseReason>,
+        user_data: Option<Bytes>,
+    },
     /// RTAB.
     Abort { reason: Option<AbortReason> },
     /// RTTP.
@@ -52,6 +58,7 @@ pub(super) fn read(octets: &Bytes) -> Result<Apdu, String> {
                     _ => Dialogue::Monologue,
                 },
                 user_data: user_data(rtorq.connectiondatarq),
+                application_protocol: rtorq.applicationprotocol,
             },
             RtseApdus::RtoacApdu(rtoac) => Apdu::Accept {
                 checkpoint_size: clamp(rtoac.checkpointsize),
@@ -59,6 +66,7 @@ pub(super) fn read(octets: &Bytes) -> Result<Apdu, String> {
                 user_data: user_data(rtoac.connectiondataac),
             },
             RtseApdus::RtorjApdu(rtorj) => Apdu::Refuse {
+                reason: rtorj.refusereason,
                 user_data: rtorj.userdatarj.map(|any| any.0),
             },
             RtseApdus::RttpApdu(priority) => Apdu::TurnPlease {
@@ -100,6 +108,12 @@ pub(super) fn rtorq(open: &Open) -> Bytes {
             Dialogue::TwoWayAlternate => DialogueMode::TWA,
         },
         connectiondatarq: connection_data(&open.user_data),
+        applicationprotocol: match open.mode {
+            Mode::Normal(_) => None,
+            Mode::X410 {
+                application_protocol,
+            } => Some(application_protocol),
+        },
         ..RTORQapdu::default()
     }))
 }
@@ -114,7 +128,15 @@ pub(super) fn rtoac(checkpoint_size: u8, window_size: u8, user_data: &Bytes) -> 
     }))
 }
 
-/// RTORJ, with the user's data if the user refuses.
+/// RTORJ of X.410 mode.
+pub(super) fn rtorj_reason(reason: RefuseReason) -> Bytes {
+    asn1::encode(&RtseApdus::RtorjApdu(RTORJapdu {
+        refusereason: Some(reason),
+        ..RTORJapdu::default()
+    }))
+}
+
+/// RTORJ of normal mode, with the user's data if the user refuses.
 pub(super) fn rtorj(user_data: Option<&Bytes>) -> Bytes {
     asn1::encode(&RtseApdus::RtorjApdu(RTORJapdu {
         userdatarj: user_data
@@ -171,6 +193,7 @@ mod tests {
             window_size,
             dialogue,
             user_data,
+            application_protocol: None,
         }
     }
 
@@ -236,11 +259,18 @@ mod tests {
         }
         assert_eq!(read(&hex("b600")), Ok(Apdu::Abort { reason: None }));
         let refused = Apdu::Refuse {
+            reason: None,
             user_data: Some(hex("020102")),
         };
         assert_eq!(read(&hex("b205a103020102")), Ok(refused), "as captured");
         assert_eq!(rtorj(Some(&hex("020102"))), hex("b205a103020102"));
-        assert_eq!(read(&rtorj(None)), Ok(Apdu::Refuse { user_data: None }));
+        let without = |reason| Apdu::Refuse {
+            reason,
+            user_data: None,
+        };
+        assert_eq!(read(&rtorj(None)), Ok(without(None)));
+        let reason = RefuseReason::VALIDATIONFAILURE;
+        assert_eq!(read(&rtorj_reason(reason)), Ok(without(Some(reason))));
         for octets in ["", "0500", "b000", "b100", "04", "b003800101"] {
             assert!(read(&hex(octets)).is_err(), "{octets}");
         }

@@ -55,6 +55,8 @@ pub(super) enum Phase {
 /// What the two ends agreed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Agreed {
+    /// The mode of the layers below.
+    pub mode: presentation::Mode,
     /// The most octets between two points; `None`: no points.
     pub segment: Option<usize>,
     /// The most points without confirmation.
@@ -72,6 +74,7 @@ impl Rtse {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let agreed = Agreed {
+            mode: presentation::Mode::Normal,
             segment: None,
             window: 1,
             dialogue: Dialogue::Monologue,
@@ -282,7 +285,7 @@ impl Rtse {
             presentation::Indication::Data(pdvs) => {
                 let receiving = self.receiving.as_mut().ok_or("data outside an activity")?;
                 for pdv in pdvs {
-                    receiving.data(&pdv.value, out)?;
+                    receiving.data(self.agreed.mode, pdv.value, out)?;
                 }
             }
             presentation::Indication::TokenPlease { user_data, .. } => {

@@ -4,34 +4,35 @@ use bytes::Bytes;
 
 use super::apdu::{self, Apdu};
 use super::machine::{Phase, Rtse, broken};
-use super::{Indication, Mode, Open, OpenResponse, Opened, Outgoing, Refused};
-use crate::asn1::rtse::AbortReason;
+use super::{Contexts, Indication, Mode, Open, OpenResponse, Opened, Outgoing, Refused};
+use crate::asn1::rtse::{AbortReason, RefuseReason};
 use crate::osi::acse;
 use crate::osi::presentation::{self, Context};
 use crate::osi::spdu::{FunctionalUnits, TokenSetting, TokenSide, Tokens};
 
+/// The application protocol of callers that name none: X.410 (1984) has it as the default.
+const PROTOCOL_OF_1984: i64 = 1;
+
 impl Rtse {
     /// RT-OPEN request (X.228 7.1.1).
     pub(super) fn open(&mut self, open: Open, out: &mut Vec<Outgoing>) {
-        let Mode::Normal(contexts) = &open.mode;
         self.phase = Phase::Opening {
             checkpoint_size: open.checkpoint_size,
             window_size: open.window_size,
         };
+        self.agreed.mode = open.mode.below();
         self.agreed.dialogue = open.dialogue;
         self.turn = open.initiator_has_turn;
         let rtorq = apdu::rtorq(&open);
-        let context = |identifier, abstract_syntax: &presentation::Oid| Context {
-            identifier,
-            abstract_syntax: abstract_syntax.clone(),
+        let (application_context, contexts) = match open.mode {
+            Mode::Normal(contexts) => proposed(contexts),
+            Mode::X410 { .. } => Default::default(),
         };
         out.push(Outgoing::Acse(acse::Request::Associate(Box::new(
             acse::Associate {
-                application_context: contexts.application_context.clone(),
-                contexts: vec![
-                    context(super::RTSE_CONTEXT, &contexts.rtse),
-                    context(super::USER_CONTEXT, &contexts.user),
-                ],
+                mode: self.agreed.mode,
+                application_context,
+                contexts,
                 calling: open.calling,
                 called: open.called,
                 identifier: Some(open.identifier),
@@ -77,17 +78,26 @@ impl Rtse {
                 transient,
                 user_data,
             } => {
-                self.refuse(transient, Some(&user_data), out);
+                let reason = match transient {
+                    true => RefuseReason::RTSBUSY,
+                    false => RefuseReason::VALIDATIONFAILURE,
+                };
+                self.refuse(reason, Some(&user_data), out);
             }
         }
     }
 
-    /// Refuses the association proposed.
-    fn refuse(&mut self, transient: bool, user_data: Option<&Bytes>, out: &mut Vec<Outgoing>) {
+    /// Refuses the association proposed: only X.410 mode tells the reason, only normal mode the
+    /// user's data.
+    fn refuse(&mut self, reason: RefuseReason, user_data: Option<&Bytes>, out: &mut Vec<Outgoing>) {
         self.phase = Phase::Gone;
+        let rtorj = match self.agreed.mode {
+            presentation::Mode::Normal => apdu::rtorj(user_data),
+            presentation::Mode::X410 => apdu::rtorj_reason(reason),
+        };
         out.push(Outgoing::Acse(acse::Request::Refuse(acse::Refuse {
-            transient,
-            user_information: vec![self.pdv(apdu::rtorj(user_data))],
+            transient: reason == RefuseReason::RTSBUSY,
+            user_information: vec![self.pdv(rtorj)],
         })));
     }
 
@@ -109,7 +119,7 @@ impl Rtse {
             acse::Indication::Associate(associate) => match self.associate(*associate) {
                 Ok(open) => out.push(Outgoing::Indication(Indication::Open(Box::new(open)))),
                 Err(explanation) => {
-                    self.refuse(false, None, out);
+                    self.refuse(RefuseReason::VALIDATIONFAILURE, None, out);
                     out.push(Outgoing::Indication(Indication::PAbort { explanation }));
                 }
             },
@@ -132,13 +142,20 @@ impl Rtse {
                     .user_information
                     .first()
                     .map(|pdv| apdu::read(&pdv.value));
+                let (reason, user_data) = match rtorj {
+                    Some(Ok(Apdu::Refuse { reason, user_data })) => (reason, user_data),
+                    _ => (None, None),
+                };
                 let refused = Refused {
-                    transient: refused.transient,
-                    user_data: match rtorj {
-                        Some(Ok(Apdu::Refuse { user_data })) => user_data,
-                        _ => None,
+                    transient: reason.map_or(refused.transient, |r| r == RefuseReason::RTSBUSY),
+                    user_data,
+                    explanation: match reason {
+                        Some(reason) => {
+                            let reason = reason.name().unwrap_or("no known reason");
+                            format!("{}: {reason}", refused.explanation)
+                        }
+                        None => refused.explanation,
                     },
-                    explanation: refused.explanation,
                 };
                 out.push(Outgoing::Indication(Indication::OpenConfirm(Err(refused))));
             }
@@ -175,19 +192,21 @@ impl Rtse {
 
     /// A-ASSOCIATE indication: the parameters of the RT-OPEN indication.
     fn associate(&mut self, associate: acse::Associate) -> Result<Open, String> {
+        self.agreed.mode = associate.mode;
         let pdv = associate
             .user_information
             .first()
-            .ok_or("an AARQ without RTORQ")?;
+            .ok_or("a call without RTORQ")?;
         self.agreed.rtse_context = pdv.context;
         let Apdu::Open {
             checkpoint_size,
             window_size,
             dialogue,
             user_data,
+            application_protocol,
         } = apdu::read(&pdv.value)?
         else {
-            return Err("an AARQ without RTORQ".to_owned());
+            return Err("a call without RTORQ".to_owned());
         };
         let user_data = user_data.ok_or("recovery of an association not known here")?;
         if !associate.functional_units.contains(FunctionalUnits::RTSE) {
@@ -198,19 +217,24 @@ impl Rtse {
             window_size,
         };
         self.agreed.dialogue = dialogue;
-        let contexts = self.config.contexts.clone();
-        if let Some(user) = associate
-            .contexts
-            .iter()
-            .find(|c| c.abstract_syntax == contexts.user)
-        {
-            self.agreed.user_context = user.identifier;
-        }
+        let mode = match associate.mode {
+            presentation::Mode::Normal => {
+                let contexts = self.config.contexts.clone();
+                let of_user = |c: &&Context| c.abstract_syntax == contexts.user;
+                if let Some(user) = associate.contexts.iter().find(of_user) {
+                    self.agreed.user_context = user.identifier;
+                }
+                Mode::Normal(contexts)
+            }
+            presentation::Mode::X410 => Mode::X410 {
+                application_protocol: application_protocol.unwrap_or(PROTOCOL_OF_1984),
+            },
+        };
         let initiator_has_turn =
             associate.token_setting.side(Tokens::DATA) != Some(TokenSide::Responder);
         self.turn = !initiator_has_turn;
         Ok(Open {
-            mode: Mode::Normal(contexts),
+            mode,
             called: associate.called,
             calling: associate.calling,
             checkpoint_size,
@@ -237,14 +261,14 @@ impl Rtse {
         let pdv = accept
             .user_information
             .first()
-            .ok_or("an AARE without RTOAC")?;
+            .ok_or("an answer without RTOAC")?;
         let Apdu::Accept {
             checkpoint_size,
             window_size,
             user_data,
         } = apdu::read(&pdv.value)?
         else {
-            return Err("an AARE without RTOAC".to_owned());
+            return Err("an answer without RTOAC".to_owned());
         };
         // More than we proposed is not theirs to choose; less is always safe.
         let checkpoint_size = match ours {
@@ -260,4 +284,17 @@ impl Rtse {
             user_data: user_data.unwrap_or_default(),
         })
     }
+}
+
+/// The application context, and the presentation contexts proposed for what is spoken in it.
+fn proposed(contexts: Contexts) -> (presentation::Oid, Vec<Context>) {
+    let context = |identifier, abstract_syntax| Context {
+        identifier,
+        abstract_syntax,
+    };
+    let proposed = vec![
+        context(super::RTSE_CONTEXT, contexts.rtse),
+        context(super::USER_CONTEXT, contexts.user),
+    ];
+    (contexts.application_context, proposed)
 }

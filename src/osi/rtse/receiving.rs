@@ -4,6 +4,7 @@ use bytes::Bytes;
 
 use super::apdu::{self, Apdu};
 use super::{Indication, Misuse, Outgoing, Refusal};
+use crate::osi::presentation::Mode;
 use crate::osi::session;
 use crate::osi::spdu::{ExceptionReason, Serial};
 
@@ -53,12 +54,21 @@ impl Receiving {
         self.stage == Stage::Complete || self.stage == Stage::Receiving && self.confirmed < self.set
     }
 
-    /// A segment; an error is the peer's fault.
-    pub(super) fn data(&mut self, value: &Bytes, out: &mut Vec<Outgoing>) -> Result<(), String> {
+    /// A segment, bare in X.410 mode; an error is the peer's fault.
+    pub(super) fn data(
+        &mut self,
+        mode: Mode,
+        value: Bytes,
+        out: &mut Vec<Outgoing>,
+    ) -> Result<(), String> {
         match self.stage {
             Stage::Receiving => {
-                let Apdu::Segment(octets) = apdu::read(value)? else {
-                    return Err("data that are no RTTR".to_owned());
+                let octets = match mode {
+                    Mode::X410 => value,
+                    Mode::Normal => match apdu::read(&value)? {
+                        Apdu::Segment(octets) => octets,
+                        _ => return Err("data that are no RTTR".to_owned()),
+                    },
                 };
                 if !octets.is_empty() {
                     out.push(Outgoing::Indication(Indication::Octets(octets)));

@@ -6,7 +6,7 @@ use bytes::{Bytes, BytesMut};
 
 use super::machine::Agreed;
 use super::{Indication, NotTransferred, Outgoing, apdu};
-use crate::osi::presentation::{self, Pdv};
+use crate::osi::presentation::{self, Mode, Pdv};
 use crate::osi::session;
 use crate::osi::spdu::ExceptionReason;
 
@@ -22,6 +22,8 @@ pub(super) struct Sending {
     points: bool,
     /// The most points without confirmation.
     window: u32,
+    /// Whether segments go bare, as in X.410 mode.
+    mode: Mode,
     /// The presentation context of the segments.
     context: u32,
     /// Octets of the user not sent yet.
@@ -62,6 +64,7 @@ impl Sending {
             segment: agreed.segment.unwrap_or(max_unsegmented),
             points: agreed.segment.is_some(),
             window: agreed.window,
+            mode: agreed.mode,
             context: agreed.rtse_context,
             waiting: VecDeque::new(),
             length: 0,
@@ -144,7 +147,9 @@ impl Sending {
         let mut left = self.segment.min(self.length);
         self.length -= left;
         let mut rttr = BytesMut::with_capacity(left + 6);
-        rttr.extend_from_slice(&apdu::rttr_header(left));
+        if self.mode == Mode::Normal {
+            rttr.extend_from_slice(&apdu::rttr_header(left));
+        }
         while left > 0
             && let Some(mut octets) = self.waiting.pop_front()
         {

@@ -4,19 +4,21 @@ use super::*;
 
 #[test]
 fn x218_8_1_open_carries_everything_both_ways() {
-    let mut pair = Pair::new();
-    pair.ask(A, Request::Open(Box::new(open(63, 3))));
-    let Some(Indication::Open(indicated)) = pair.next(B) else {
-        panic!()
-    };
-    assert_eq!(*indicated, open(63, 3));
-    pair.ask(B, accept(1, 2));
-    let Some(Indication::OpenConfirm(Ok(opened))) = pair.next(A) else {
-        panic!()
-    };
-    assert_eq!((opened.checkpoint_size, opened.window_size), (1, 2));
-    assert_eq!(opened.user_data, &b"\x04\x07welcome"[..]);
-    pair.close();
+    for mode in modes() {
+        let mut pair = Pair::new();
+        pair.ask(A, Request::Open(Box::new(open_in(&mode, 63, 3))));
+        let Some(Indication::Open(indicated)) = pair.next(B) else {
+            panic!()
+        };
+        assert_eq!(*indicated, open_in(&mode, 63, 3));
+        pair.ask(B, accept(1, 2));
+        let Some(Indication::OpenConfirm(Ok(opened))) = pair.next(A) else {
+            panic!()
+        };
+        assert_eq!((opened.checkpoint_size, opened.window_size), (1, 2));
+        assert_eq!(opened.user_data, &b"\x04\x07welcome"[..]);
+        pair.close();
+    }
 }
 
 #[test]
@@ -58,6 +60,85 @@ fn x228_7_1_a_refusal_brings_the_users_words() {
         assert_eq!(refused.transient, transient);
         assert!(pair.closed[A] || pair.closed[B]);
         assert_eq!(pair.next(B), None);
+    }
+}
+
+#[test]
+fn x228_8_in_x410_mode_a_refusal_brings_a_reason() {
+    let [_, x410] = modes();
+    for (transient, reason) in [(true, "rtsBusy"), (false, "validationFailure")] {
+        let mut pair = Pair::new();
+        pair.ask(A, Request::Open(Box::new(open_in(&x410, 63, 3))));
+        pair.next(B);
+        let refuse = OpenResponse::Refuse {
+            transient,
+            user_data: Bytes::from_static(b"\x02\x01\x02"),
+        };
+        pair.ask(B, Request::OpenResponse(refuse));
+        let Some(Indication::OpenConfirm(Err(refused))) = pair.next(A) else {
+            panic!()
+        };
+        assert_eq!((refused.transient, refused.user_data), (transient, None));
+        assert!(
+            refused.explanation.contains(reason),
+            "{}",
+            refused.explanation
+        );
+    }
+}
+
+/// What stands in the TSDUs, as independent MTAs write it.
+#[test]
+fn x226_8_2_x410_mode_on_the_wire() {
+    let hex = |octets: &[u8]| -> String { octets.iter().map(|o| format!("{o:02x}")).collect() };
+    let [_, x410] = modes();
+    let mut wire = [String::new(), String::new()];
+    let mut pair = Pair::new();
+    // The answers of the other end are taken from the wire by hand, before they are delivered.
+    let said = |pair: &mut Pair, wire: &mut [String; 2], by: usize, request| {
+        let out = pair.ends[by].request(request, pair.now).unwrap();
+        pair.take(by, out);
+        while let Some(end) = (0..2).find(|&end| !pair.wire[end].is_empty()) {
+            let octets = pair.wire[end].pop_front().unwrap();
+            wire[1 - end] += &hex(&octets);
+            let out = pair.ends[end].network(Network::Octets(octets), pair.now);
+            pair.take(end, out);
+        }
+    };
+    let open = Open {
+        user_data: Bytes::from_static(b"\xa1\x00"),
+        dialogue: Dialogue::TwoWayAlternate,
+        ..open_in(&x410, 63, 3)
+    };
+    said(&mut pair, &mut wire, A, Request::Open(Box::new(open)));
+    said(&mut pair, &mut wire, B, accept(1, 3));
+    said(&mut pair, &mut wire, A, Request::Transfer);
+    let octets = Bytes::from_static(b"\xa0\x00");
+    said(
+        &mut pair,
+        &mut wire,
+        A,
+        Request::Octets { octets, last: true },
+    );
+    said(&mut pair, &mut wire, B, Request::TransferResponse);
+    said(&mut pair, &mut wire, B, Request::TurnPlease { priority: 4 });
+    let explanation = String::new();
+    said(&mut pair, &mut wire, A, Request::Abort { explanation });
+    let [initiator, responder] = wire;
+    for expected in [
+        "c118 3116 a003800100 a10f 80013f 820101 a304a002a100 84010c",
+        "01000100 a000",
+        "3103800106",
+    ] {
+        let expected = expected.replace(' ', "");
+        assert!(initiator.contains(&expected), "{expected} in {initiator}");
+    }
+    for expected in [
+        "3117 a003800100 a110 800101 a20ba009 040777656c636f6d65",
+        "c103 020104",
+    ] {
+        let expected = expected.replace(' ', "");
+        assert!(responder.contains(&expected), "{expected} in {responder}");
     }
 }
 

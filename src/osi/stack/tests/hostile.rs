@@ -6,55 +6,57 @@ use super::*;
 
 #[test]
 fn x228_7_6_an_abort_at_each_stage_ends_everything_once() {
-    // After so many steps of a life, either end aborts.
-    for stage in 0..5 {
-        for end in [A, B] {
-            let mut pair = Pair::new();
-            pair.ask(A, Request::Open(Box::new(open(1, 3))));
-            if stage > 0 {
-                pair.ask(B, accept(1, 3));
-            }
-            if stage > 1 {
-                pair.ask(A, Request::Transfer);
-            }
-            if stage > 2 {
+    for mode in modes() {
+        // After so many steps of a life, either end aborts.
+        for stage in 0..5 {
+            for end in [A, B] {
+                let mut pair = Pair::new();
+                pair.ask(A, Request::Open(Box::new(open_in(&mode, 1, 3))));
+                if stage > 0 {
+                    pair.ask(B, accept(1, 3));
+                }
+                if stage > 1 {
+                    pair.ask(A, Request::Transfer);
+                }
+                if stage > 2 {
+                    pair.ask(
+                        A,
+                        Request::Octets {
+                            octets: octets(1500).into(),
+                            last: stage > 3,
+                        },
+                    );
+                }
+                pair.told = Default::default();
                 pair.ask(
-                    A,
-                    Request::Octets {
-                        octets: octets(1500).into(),
-                        last: stage > 3,
+                    end,
+                    Request::Abort {
+                        explanation: "enough".to_owned(),
                     },
                 );
-            }
-            pair.told = Default::default();
-            pair.ask(
-                end,
-                Request::Abort {
-                    explanation: "enough".to_owned(),
-                },
-            );
-            let told: Vec<_> = pair.told[1 - end].drain(..).collect();
-            let ends = |i: &&Indication| {
-                matches!(
-                    i,
-                    Indication::UAbort { .. }
-                        | Indication::PAbort { .. }
-                        | Indication::OpenConfirm(Err(_))
-                )
-            };
-            assert_eq!(
-                told.iter().filter(ends).count(),
-                1,
-                "stage {stage}, end {end}: {told:?}"
-            );
-            let lost = [&told, &pair.told[end].drain(..).collect::<Vec<_>>()]
-                .into_iter()
-                .flatten()
-                .filter(|i| matches!(i, Indication::TransferConfirm(Err(_))))
-                .count();
-            assert_eq!(lost, usize::from(stage > 1), "stage {stage}, end {end}");
-            while !pair.closed[A] && !pair.closed[B] {
-                assert!(pair.wait(), "stage {stage}: nobody closes");
+                let told: Vec<_> = pair.told[1 - end].drain(..).collect();
+                let ends = |i: &&Indication| {
+                    matches!(
+                        i,
+                        Indication::UAbort { .. }
+                            | Indication::PAbort { .. }
+                            | Indication::OpenConfirm(Err(_))
+                    )
+                };
+                assert_eq!(
+                    told.iter().filter(ends).count(),
+                    1,
+                    "stage {stage}, end {end}: {told:?}"
+                );
+                let lost = [&told, &pair.told[end].drain(..).collect::<Vec<_>>()]
+                    .into_iter()
+                    .flatten()
+                    .filter(|i| matches!(i, Indication::TransferConfirm(Err(_))))
+                    .count();
+                assert_eq!(lost, usize::from(stage > 1), "stage {stage}, end {end}");
+                while !pair.closed[A] && !pair.closed[B] {
+                    assert!(pair.wait(), "stage {stage}: nobody closes");
+                }
             }
         }
     }
@@ -62,37 +64,39 @@ fn x228_7_6_an_abort_at_each_stage_ends_everything_once() {
 
 #[test]
 fn a_lost_connection_confirms_nothing() {
-    let mut pair = Pair::opened((1, 3), (1, 3));
-    pair.transfer(A, &octets(3000));
-    let now = pair.now;
-    let out = pair.ends[A].network(Network::Closed, now);
-    pair.take(A, out);
-    let told: Vec<_> = pair.told[A].drain(..).collect();
-    assert!(
-        matches!(
-            told.as_slice(),
-            [Indication::TransferConfirm(Err(not)), Indication::PAbort { .. }]
-                if not.transient && not.in_doubt
-        ),
-        "{told:?}"
-    );
-    let out = pair.ends[B].network(Network::Closed, now);
-    pair.take(B, out);
-    let told: Vec<_> = pair.told[B].drain(..).collect();
-    assert!(
-        matches!(
-            told.as_slice(),
-            [
-                Indication::TransferDiscarded { .. },
-                Indication::PAbort { .. }
-            ]
-        ),
-        "{told:?}"
-    );
-    // Whatever the users still ask is void.
-    pair.ask(B, Request::TransferResponse);
-    pair.ask(A, Request::Transfer);
-    assert_eq!(pair.told, [VecDeque::new(), VecDeque::new()]);
+    for mode in modes() {
+        let mut pair = Pair::opened_in(&mode, (1, 3), (1, 3));
+        pair.transfer(A, &octets(3000));
+        let now = pair.now;
+        let out = pair.ends[A].network(Network::Closed, now);
+        pair.take(A, out);
+        let told: Vec<_> = pair.told[A].drain(..).collect();
+        assert!(
+            matches!(
+                told.as_slice(),
+                [Indication::TransferConfirm(Err(not)), Indication::PAbort { .. }]
+                    if not.transient && not.in_doubt
+            ),
+            "{told:?}"
+        );
+        let out = pair.ends[B].network(Network::Closed, now);
+        pair.take(B, out);
+        let told: Vec<_> = pair.told[B].drain(..).collect();
+        assert!(
+            matches!(
+                told.as_slice(),
+                [
+                    Indication::TransferDiscarded { .. },
+                    Indication::PAbort { .. }
+                ]
+            ),
+            "{told:?}"
+        );
+        // Whatever the users still ask is void.
+        pair.ask(B, Request::TransferResponse);
+        pair.ask(A, Request::Transfer);
+        assert_eq!(pair.told, [VecDeque::new(), VecDeque::new()]);
+    }
 }
 
 #[test]
@@ -201,38 +205,40 @@ impl Pair {
 
 #[test]
 fn requests_out_of_place_change_nothing() {
-    let mut pair = Pair::opened((1, 3), (1, 3));
-    let now = pair.now;
-    for request in [
-        Request::Open(Box::new(open(1, 1))),
-        accept(1, 1),
-        Request::TransferResponse,
-        Request::TransferRefuse(Refusal::LocalError),
-        Request::TransferStop,
-        Request::Secured { point: 1 },
-        Request::Octets {
-            octets: Bytes::new(),
-            last: true,
-        },
-        Request::TurnGive,
-        Request::TurnPlease { priority: 0 },
-        Request::CloseResponse,
-    ] {
-        assert!(
-            pair.ends[A].request(request.clone(), now).is_err(),
-            "{request:?}"
+    for mode in modes() {
+        let mut pair = Pair::opened_in(&mode, (1, 3), (1, 3));
+        let now = pair.now;
+        for request in [
+            Request::Open(Box::new(open_in(&mode, 1, 1))),
+            accept(1, 1),
+            Request::TransferResponse,
+            Request::TransferRefuse(Refusal::LocalError),
+            Request::TransferStop,
+            Request::Secured { point: 1 },
+            Request::Octets {
+                octets: Bytes::new(),
+                last: true,
+            },
+            Request::TurnGive,
+            Request::TurnPlease { priority: 0 },
+            Request::CloseResponse,
+        ] {
+            assert!(
+                pair.ends[A].request(request.clone(), now).is_err(),
+                "{request:?}"
+            );
+        }
+        assert_eq!(
+            pair.transfer(A, b"as if nothing had been"),
+            b"as if nothing had been"
         );
     }
-    assert_eq!(
-        pair.transfer(A, b"as if nothing had been"),
-        b"as if nothing had been"
-    );
 }
 
 /// A life in requests: open, one transfer, close.
-fn life() -> Vec<(usize, Request)> {
+fn life(mode: &Mode) -> Vec<(usize, Request)> {
     vec![
-        (A, Request::Open(Box::new(open(1, 3)))),
+        (A, Request::Open(Box::new(open_in(mode, 1, 3)))),
         (B, accept(1, 3)),
         (A, Request::Transfer),
         (
@@ -256,6 +262,7 @@ proptest! {
     /// nothing is confirmed that the receiver's user did not take.
     #[test]
     fn octets_of_a_lying_peer(
+        x410 in any::<bool>(),
         step in 0..8_usize,
         end in 0..2_usize,
         at in any::<prop::sample::Index>(),
@@ -265,7 +272,7 @@ proptest! {
     ) {
         let mut pair = Pair::new();
         let mut taken = false;
-        for (index, (by, request)) in life().into_iter().enumerate() {
+        for (index, (by, request)) in life(&modes()[usize::from(x410)]).into_iter().enumerate() {
             taken |= request == Request::TransferResponse;
             let Ok(out) = pair.ends[by].request(request, pair.now) else { continue };
             pair.take(by, out);

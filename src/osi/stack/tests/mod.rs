@@ -37,9 +37,24 @@ fn contexts() -> Contexts {
     }
 }
 
+/// Both modes.
+fn modes() -> [Mode; 2] {
+    let application_protocol = 12;
+    [
+        Mode::Normal(contexts()),
+        Mode::X410 {
+            application_protocol,
+        },
+    ]
+}
+
 fn open(checkpoint_size: u8, window_size: u8) -> Open {
+    open_in(&Mode::Normal(contexts()), checkpoint_size, window_size)
+}
+
+fn open_in(mode: &Mode, checkpoint_size: u8, window_size: u8) -> Open {
     Open {
-        mode: Mode::Normal(contexts()),
+        mode: mode.clone(),
         called: Address {
             t: "there".into(),
             ..Address::default()
@@ -86,8 +101,13 @@ impl Pair {
 
     /// A pair with an open association.
     fn opened(proposed: (u8, u8), taken: (u8, u8)) -> Self {
+        Self::opened_in(&Mode::Normal(contexts()), proposed, taken)
+    }
+
+    fn opened_in(mode: &Mode, proposed: (u8, u8), taken: (u8, u8)) -> Self {
         let mut pair = Self::new();
-        pair.ask(A, Request::Open(Box::new(open(proposed.0, proposed.1))));
+        let open = open_in(mode, proposed.0, proposed.1);
+        pair.ask(A, Request::Open(Box::new(open)));
         assert!(matches!(pair.next(B), Some(Indication::Open(_))));
         pair.ask(B, accept(taken.0, taken.1));
         assert!(matches!(pair.next(A), Some(Indication::OpenConfirm(Ok(_)))));

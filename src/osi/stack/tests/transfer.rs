@@ -4,43 +4,47 @@ use super::*;
 
 #[test]
 fn x228_7_3_transfers_of_many_sizes_arrive_whole() {
-    for checkpoint in [1, 2, 7, 63, 0] {
-        for window in 1..=5 {
-            let mut pair = Pair::opened((checkpoint, window), (checkpoint, window));
-            let unit = usize::from(checkpoint.max(1)) * 1024;
-            for length in [0, 1, unit - 1, unit, unit + 1, 3 * unit, 100_000] {
-                let apdu = octets(length);
-                assert_eq!(
-                    pair.transfer(A, &apdu),
-                    apdu,
-                    "{length} octets, {checkpoint}, {window}"
-                );
-                assert_eq!(
-                    pair.next(A),
-                    None,
-                    "no confirm before the user has responded"
-                );
-                pair.ask(B, Request::TransferResponse);
-                assert_eq!(pair.next(A), Some(Indication::TransferConfirm(Ok(()))));
+    for mode in modes() {
+        for checkpoint in [1, 2, 7, 63, 0] {
+            for window in 1..=5 {
+                let mut pair = Pair::opened_in(&mode, (checkpoint, window), (checkpoint, window));
+                let unit = usize::from(checkpoint.max(1)) * 1024;
+                for length in [0, 1, unit - 1, unit, unit + 1, 3 * unit, 100_000] {
+                    let apdu = octets(length);
+                    assert_eq!(
+                        pair.transfer(A, &apdu),
+                        apdu,
+                        "{length} octets, {checkpoint}, {window}"
+                    );
+                    assert_eq!(
+                        pair.next(A),
+                        None,
+                        "no confirm before the user has responded"
+                    );
+                    pair.ask(B, Request::TransferResponse);
+                    assert_eq!(pair.next(A), Some(Indication::TransferConfirm(Ok(()))));
+                }
+                pair.close();
             }
-            pair.close();
         }
     }
 }
 
 #[test]
 fn octets_may_come_one_at_a_time() {
-    let mut pair = Pair::new();
-    pair.piece = 1;
-    pair.ask(A, Request::Open(Box::new(open(1, 3))));
-    pair.next(B);
-    pair.ask(B, accept(1, 3));
-    pair.next(A);
-    let apdu = octets(5000);
-    assert_eq!(pair.transfer(A, &apdu), apdu);
-    pair.ask(B, Request::TransferResponse);
-    assert_eq!(pair.next(A), Some(Indication::TransferConfirm(Ok(()))));
-    pair.close();
+    for mode in modes() {
+        let mut pair = Pair::new();
+        pair.piece = 1;
+        pair.ask(A, Request::Open(Box::new(open_in(&mode, 1, 3))));
+        pair.next(B);
+        pair.ask(B, accept(1, 3));
+        pair.next(A);
+        let apdu = octets(5000);
+        assert_eq!(pair.transfer(A, &apdu), apdu);
+        pair.ask(B, Request::TransferResponse);
+        assert_eq!(pair.next(A), Some(Indication::TransferConfirm(Ok(()))));
+        pair.close();
+    }
 }
 
 #[test]
@@ -87,40 +91,42 @@ fn x228_7_3_the_window_holds_the_sender() {
 
 #[test]
 fn x228_7_4_2_a_receiver_refuses_in_the_midst_or_at_the_end() {
-    for (reason, transient) in [
-        (Refusal::ReceivingAbilityJeopardized, true),
-        (Refusal::LocalError, true),
-        (Refusal::Unrecoverable, false),
-    ] {
-        let mut pair = Pair::opened((1, 3), (1, 3));
-        // In the midst: two points are set, none is confirmed.
-        pair.ask(A, Request::Transfer);
-        pair.next(A);
-        pair.ask(
-            A,
-            Request::Octets {
-                octets: octets(3000).into(),
-                last: false,
-            },
-        );
-        pair.ask(B, Request::TransferRefuse(reason));
-        let confirm = std::iter::from_fn(|| pair.next(A)).last();
-        let Some(Indication::TransferConfirm(Err(not))) = confirm else {
-            panic!("{confirm:?}")
-        };
-        assert_eq!(not.transient, transient, "{not:?}");
-        pair.told[B].clear();
-        // The association is as good as before; then at the end.
-        pair.transfer(A, b"another");
-        pair.ask(B, Request::TransferRefuse(reason));
-        let Some(Indication::TransferConfirm(Err(not))) = pair.next(A) else {
-            panic!()
-        };
-        assert_eq!(not.transient, transient);
-        assert_eq!(pair.transfer(A, b"a third"), b"a third");
-        pair.ask(B, Request::TransferResponse);
-        assert_eq!(pair.next(A), Some(Indication::TransferConfirm(Ok(()))));
-        pair.close();
+    for mode in modes() {
+        for (reason, transient) in [
+            (Refusal::ReceivingAbilityJeopardized, true),
+            (Refusal::LocalError, true),
+            (Refusal::Unrecoverable, false),
+        ] {
+            let mut pair = Pair::opened_in(&mode, (1, 3), (1, 3));
+            // In the midst: two points are set, none is confirmed.
+            pair.ask(A, Request::Transfer);
+            pair.next(A);
+            pair.ask(
+                A,
+                Request::Octets {
+                    octets: octets(3000).into(),
+                    last: false,
+                },
+            );
+            pair.ask(B, Request::TransferRefuse(reason));
+            let confirm = std::iter::from_fn(|| pair.next(A)).last();
+            let Some(Indication::TransferConfirm(Err(not))) = confirm else {
+                panic!("{confirm:?}")
+            };
+            assert_eq!(not.transient, transient, "{not:?}");
+            pair.told[B].clear();
+            // The association is as good as before; then at the end.
+            pair.transfer(A, b"another");
+            pair.ask(B, Request::TransferRefuse(reason));
+            let Some(Indication::TransferConfirm(Err(not))) = pair.next(A) else {
+                panic!()
+            };
+            assert_eq!(not.transient, transient);
+            assert_eq!(pair.transfer(A, b"a third"), b"a third");
+            pair.ask(B, Request::TransferResponse);
+            assert_eq!(pair.next(A), Some(Indication::TransferConfirm(Ok(()))));
+            pair.close();
+        }
     }
 }
 
@@ -152,53 +158,57 @@ fn x228_7_4_1_a_sender_stops_in_the_midst() {
 
 #[test]
 fn x228_7_5_the_turn_goes_to_and_fro() {
-    let mut pair = Pair::new();
-    let alternate = Open {
-        dialogue: Dialogue::TwoWayAlternate,
-        ..open(4, 3)
-    };
-    pair.ask(A, Request::Open(Box::new(alternate)));
-    pair.next(B);
-    pair.ask(B, accept(4, 3));
-    pair.next(A);
-    assert!(
-        pair.ends[B].request(Request::Transfer, pair.now).is_err(),
-        "without the turn"
-    );
-    pair.ask(B, Request::TurnPlease { priority: 7 });
-    assert_eq!(pair.next(A), Some(Indication::TurnPlease { priority: 7 }));
-    pair.ask(A, Request::TurnGive);
-    assert_eq!(pair.next(B), Some(Indication::TurnGive));
-    assert!(
-        pair.ends[A].request(Request::Transfer, pair.now).is_err(),
-        "without the turn"
-    );
-    let apdu = octets(20_000);
-    assert_eq!(pair.transfer(B, &apdu), apdu);
-    pair.ask(A, Request::TransferResponse);
-    assert_eq!(pair.next(B), Some(Indication::TransferConfirm(Ok(()))));
-    pair.ask(B, Request::TurnGive);
-    assert_eq!(pair.next(A), Some(Indication::TurnGive));
-    pair.close();
+    for mode in modes() {
+        let mut pair = Pair::new();
+        let alternate = Open {
+            dialogue: Dialogue::TwoWayAlternate,
+            ..open_in(&mode, 4, 3)
+        };
+        pair.ask(A, Request::Open(Box::new(alternate)));
+        pair.next(B);
+        pair.ask(B, accept(4, 3));
+        pair.next(A);
+        assert!(
+            pair.ends[B].request(Request::Transfer, pair.now).is_err(),
+            "without the turn"
+        );
+        pair.ask(B, Request::TurnPlease { priority: 7 });
+        assert_eq!(pair.next(A), Some(Indication::TurnPlease { priority: 7 }));
+        pair.ask(A, Request::TurnGive);
+        assert_eq!(pair.next(B), Some(Indication::TurnGive));
+        assert!(
+            pair.ends[A].request(Request::Transfer, pair.now).is_err(),
+            "without the turn"
+        );
+        let apdu = octets(20_000);
+        assert_eq!(pair.transfer(B, &apdu), apdu);
+        pair.ask(A, Request::TransferResponse);
+        assert_eq!(pair.next(B), Some(Indication::TransferConfirm(Ok(()))));
+        pair.ask(B, Request::TurnGive);
+        assert_eq!(pair.next(A), Some(Indication::TurnGive));
+        pair.close();
+    }
 }
 
 #[test]
 fn x218_8_1_the_responder_may_have_the_turn_first() {
-    let mut pair = Pair::new();
-    pair.ask(
-        A,
-        Request::Open(Box::new(Open {
-            initiator_has_turn: false,
-            ..open(4, 3)
-        })),
-    );
-    let Some(Indication::Open(indicated)) = pair.next(B) else {
-        panic!()
-    };
-    assert!(!indicated.initiator_has_turn);
-    pair.ask(B, accept(4, 3));
-    pair.next(A);
-    assert_eq!(pair.transfer(B, b"down"), b"down");
-    pair.ask(A, Request::TransferResponse);
-    assert_eq!(pair.next(B), Some(Indication::TransferConfirm(Ok(()))));
+    for mode in modes() {
+        let mut pair = Pair::new();
+        pair.ask(
+            A,
+            Request::Open(Box::new(Open {
+                initiator_has_turn: false,
+                ..open_in(&mode, 4, 3)
+            })),
+        );
+        let Some(Indication::Open(indicated)) = pair.next(B) else {
+            panic!()
+        };
+        assert!(!indicated.initiator_has_turn);
+        pair.ask(B, accept(4, 3));
+        pair.next(A);
+        assert_eq!(pair.transfer(B, b"down"), b"down");
+        pair.ask(A, Request::TransferResponse);
+        assert_eq!(pair.next(B), Some(Indication::TransferConfirm(Ok(()))));
+    }
 }
