@@ -24,7 +24,8 @@ pub struct SinkArguments {
     /// Keep each bare MTS-APDU in this folder, as 000001.ber and so on
     #[arg(long, value_name = "DIR")]
     dump: Option<PathBuf>,
-    /// Do wrong: busy, later, never, drop or delay=SECONDS; with /N to every Nth only
+    /// Do wrong: busy or bind=REASON to associations; later, full, never, drop, cut (each also
+    /// =OCTETS) or delay=SECONDS to transfers; with /N to every Nth only
     #[arg(long, value_name = "HOW[/N]")]
     fail: Vec<Fail>,
     /// The MTA name to say

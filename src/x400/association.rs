@@ -169,14 +169,8 @@ impl Directory {
     /// It is refused.
     pub fn judge(&self, open: &Open, from: SocketAddr) -> Result<Welcome, Box<Unwelcome>> {
         let refuse = |error, explanation: String| {
-            let user_data = bind::error(error);
-            let transient = error == MTABindError::BUSY;
-            let response = OpenResponse::Refuse {
-                transient,
-                user_data,
-            };
             Err(Box::new(Unwelcome {
-                response,
+                response: refuse(error),
                 explanation,
             }))
         };
@@ -256,12 +250,12 @@ impl Directory {
     }
 }
 
-/// The answer to one caller more than there is room for.
+/// The answer to a caller who is refused; one who is told that we are busy may come again.
 #[must_use]
-pub fn busy() -> OpenResponse {
+pub fn refuse(error: MTABindError) -> OpenResponse {
     OpenResponse::Refuse {
-        transient: true,
-        user_data: bind::error(MTABindError::BUSY),
+        transient: error == MTABindError::BUSY,
+        user_data: bind::error(error),
     }
 }
 

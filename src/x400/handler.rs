@@ -6,6 +6,8 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+use crate::asn1::mta::MTABindError;
+
 /// Takes the transfers of a server.
 ///
 /// For each transfer the server calls [`Handler::begin`], writes the bare MTS-APDU into the
@@ -18,8 +20,8 @@ pub trait Handler: Send + Sync + 'static {
     /// A peer opens an association, and its bind is in order.
     ///
     /// # Errors
-    /// The association is refused as busy.
-    fn welcome(&self, from: &Caller) -> impl Future<Output = Result<(), Refusal>> + Send {
+    /// The association is refused with this error.
+    fn welcome(&self, from: &Caller) -> impl Future<Output = Result<(), MTABindError>> + Send {
         let _ = from;
         std::future::ready(Ok(()))
     }
@@ -47,7 +49,8 @@ pub trait Spool: Send + 'static {
     /// Appends octets of the APDU.
     ///
     /// # Errors
-    /// What the system says; the transfer is refused as one to try again.
+    /// What the system says; the transfer is refused as one to try again. An error that holds a
+    /// [`Refusal`] refuses as that says.
     fn write(&mut self, octets: Bytes) -> impl Future<Output = io::Result<()>> + Send;
 }
 
@@ -97,6 +100,8 @@ pub enum RefusalReason {
     Unrecoverable,
     /// Nothing: the association is given up. It may try again.
     Abort,
+    /// Nothing at all: the connection is closed, as if the network had failed.
+    Cut,
 }
 
 /// A transfer, or an association, refused by its receiver.

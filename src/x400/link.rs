@@ -142,6 +142,11 @@ impl Link {
         }
     }
 
+    /// Ends the connection at once, without a word to the peer.
+    pub(super) fn cut(&mut self) {
+        self.lost();
+    }
+
     /// The connection is gone.
     fn lost(&mut self) {
         self.closed = true;

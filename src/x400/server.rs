@@ -20,6 +20,7 @@ use super::association::{self, Directory};
 use super::handler::{Caller, Handler, Refusal, RefusalReason, Spool as _};
 use super::link::Link;
 use super::transfer::{Bounds, Fault, Reader};
+use crate::asn1::mta::MTABindError;
 use crate::failpoint::Failpoint;
 use crate::network::{Count, Counts, Listeners};
 use crate::osi::rtse::{self, Indication, Open, OpenResponse, Request};
@@ -255,10 +256,12 @@ async fn welcome<H: Handler>(
     caller.peer = welcome.peer;
     caller.mta = welcome.mta;
     let Ok(room) = Arc::clone(&shared.room).try_acquire_owned() else {
-        return refuse("too many associations", association::busy());
+        let busy = association::refuse(MTABindError::BUSY);
+        return refuse("too many associations", busy);
     };
-    if let Err(refusal) = shared.handler.welcome(caller).await {
-        return refuse(&refusal.explanation, association::busy());
+    if let Err(error) = shared.handler.welcome(caller).await {
+        let explanation = format!("told {}", error.name().unwrap_or("a bind error"));
+        return refuse(&explanation, association::refuse(error));
     }
     entry.room = Some(room);
     entry.half_open = None;
@@ -281,6 +284,10 @@ async fn receive<H: Handler>(
         Err(refusal) => {
             warn!(mta = caller.mta, explanation = %refusal, "transfer refused");
             Some(match refusal.reason {
+                RefusalReason::Cut => {
+                    link.cut();
+                    return None;
+                }
                 RefusalReason::ReceivingAbilityJeopardized => {
                     Request::TransferRefuse(rtse::Refusal::ReceivingAbilityJeopardized)
                 }
@@ -313,10 +320,7 @@ async fn transfer<H: Handler>(
         match told {
             Indication::Octets(octets) => {
                 for octets in reader.push(octets).map_err(never)? {
-                    spool.write(octets).await.map_err(|fault| Refusal {
-                        reason: RefusalReason::ReceivingAbilityJeopardized,
-                        explanation: format!("spool: {fault}"),
-                    })?;
+                    spool.write(octets).await.map_err(unwritten)?;
                 }
             }
             Indication::Checkpoint { point } => {
@@ -343,6 +347,14 @@ async fn transfer<H: Handler>(
         }
     }
     Ok(false)
+}
+
+/// A transfer whose octets the spool did not take.
+fn unwritten(fault: io::Error) -> Refusal {
+    fault.downcast().unwrap_or_else(|fault| Refusal {
+        reason: RefusalReason::ReceivingAbilityJeopardized,
+        explanation: format!("spool: {fault}"),
+    })
 }
 
 /// A transfer that will not become better by being repeated.

@@ -16,6 +16,7 @@ use tokio::io::{AsyncWriteExt, BufWriter};
 use super::config::{self, Config};
 use super::handler::{ApduKind, Arrived, Caller, Handler, Refusal, RefusalReason, Spool};
 use super::{Directory, Server};
+use crate::asn1::mta::MTABindError;
 
 /// What a sink does.
 #[derive(Debug, Clone, Default)]
@@ -46,47 +47,64 @@ pub struct Fail {
 /// A way to do wrong.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum How {
-    /// Refuse an association as busy.
-    Busy,
-    /// Refuse a transfer as one to try again.
-    Later,
-    /// Refuse a transfer for good.
-    Never,
-    /// Abort the association at the end of a transfer, before its confirmation.
-    Drop,
+    /// Refuse an association with this error.
+    Bind(MTABindError),
+    /// End a transfer that would be taken: refused, or broken off; after so many octets of the APDU,
+    /// or in place of its confirmation.
+    Transfer(RefusalReason, Option<u64>),
     /// Confirm a transfer only after so long.
     Delay(Duration),
 }
 
+/// What ends a transfer, by name.
+const ENDS: [(&str, RefusalReason); 5] = [
+    ("later", RefusalReason::LocalError),
+    ("full", RefusalReason::ReceivingAbilityJeopardized),
+    ("never", RefusalReason::Unrecoverable),
+    ("drop", RefusalReason::Abort),
+    ("cut", RefusalReason::Cut),
+];
+
 impl FromStr for Fail {
     type Err = String;
 
-    /// `busy`, `later`, `never`, `drop` or `delay=SECONDS`, each with `/N` for every N-th only.
+    /// `busy`, `bind=REASON`, `delay=SECONDS`, or one of `later`, `full`, `never`, `drop` and `cut`,
+    /// which may have `=OCTETS`; each with `/N` for every N-th only.
     fn from_str(text: &str) -> Result<Self, String> {
-        let wrong =
-            || format!("{text:?} is not busy, later, never, drop or delay=SECONDS, with /N");
+        let wrong = || {
+            format!(
+                "{text:?} is not busy, bind=REASON, later, full, never, drop or cut (these also with \
+                 =OCTETS), or delay=SECONDS; each may end in /N"
+            )
+        };
         let (how, every) = match text.split_once('/') {
-            Some((how, every)) => (
-                how,
-                every.parse().ok().filter(|&n| n > 0).ok_or_else(wrong)?,
-            ),
-            None => (text, 1),
+            Some((how, every)) => (how, every.parse().ok().filter(|&n| n > 0)),
+            None => (text, Some(1)),
         };
-        let how = match how.split_once('=') {
-            Some(("delay", seconds)) => {
-                let seconds = seconds.parse().map_err(|_| wrong())?;
-                How::Delay(Duration::try_from_secs_f64(seconds).map_err(|_| wrong())?)
+        let (how, value) = match how.split_once('=') {
+            Some((how, value)) => (how, Some(value)),
+            None => (how, None),
+        };
+        let how = match (how, value) {
+            ("busy", None) => Some(How::Bind(MTABindError::BUSY)),
+            ("bind", Some(reason)) => (0..=9)
+                .map(MTABindError)
+                .find(|error| error.name() == Some(reason))
+                .map(How::Bind),
+            ("delay", Some(seconds)) => {
+                let time = seconds.parse().ok().map(Duration::try_from_secs_f64);
+                time.and_then(Result::ok).map(How::Delay)
             }
-            Some(_) => return Err(wrong()),
-            None => match how {
-                "busy" => How::Busy,
-                "later" => How::Later,
-                "never" => How::Never,
-                "drop" => How::Drop,
-                _ => return Err(wrong()),
-            },
+            (how, octets) => {
+                let end = ENDS.iter().find(|(name, _)| *name == how);
+                let octets = octets.map(str::parse).transpose().map_err(|_| wrong())?;
+                end.map(|(_, reason)| How::Transfer(*reason, octets))
+            }
         };
-        Ok(Self { how, every })
+        Ok(Self {
+            how: how.ok_or_else(wrong)?,
+            every: every.ok_or_else(wrong)?,
+        })
     }
 }
 
@@ -120,6 +138,15 @@ pub struct Counted {
 }
 
 impl Counts {
+    /// Counts a transfer that is refused because that was asked for.
+    fn refuse(&self, reason: RefusalReason) -> Refusal {
+        self.refused.fetch_add(1, Ordering::Relaxed);
+        Refusal {
+            reason,
+            explanation: "told to fail".to_owned(),
+        }
+    }
+
     /// What was seen so far.
     #[must_use]
     pub fn now(&self) -> Counted {
@@ -211,22 +238,24 @@ struct Takes {
 }
 
 impl Takes {
-    /// What to do wrong with the n-th, of the ways wanted here.
-    fn wrong(&self, number: u64, wanted: impl Fn(How) -> bool) -> Vec<How> {
-        let due = |fail: &&Fail| wanted(fail.how) && number.is_multiple_of(fail.every);
-        self.fail.iter().filter(due).map(|fail| fail.how).collect()
+    /// What to do wrong with the n-th.
+    fn wrong(&self, number: u64) -> impl Iterator<Item = How> {
+        let due = self.fail.iter();
+        let due = due.filter(move |fail| number.is_multiple_of(fail.every));
+        due.map(|fail| fail.how)
     }
 }
 
 impl Handler for Takes {
     type Spool = Dump;
 
-    async fn welcome(&self, _: &Caller) -> Result<(), Refusal> {
+    async fn welcome(&self, _: &Caller) -> Result<(), MTABindError> {
         let number = self.counts.associations.fetch_add(1, Ordering::Relaxed) + 1;
-        match self.wrong(number, |how| how == How::Busy).as_slice() {
-            [] => Ok(()),
-            _ => Err(told(RefusalReason::LocalError)),
-        }
+        let mut errors = self.wrong(number).filter_map(|how| match how {
+            How::Bind(error) => Some(error),
+            _ => None,
+        });
+        errors.next().map_or(Ok(()), Err)
     }
 
     async fn begin(&self, _: &Caller) -> Result<Dump, Refusal> {
@@ -244,22 +273,25 @@ impl Handler for Takes {
                 )
             }
         };
-        Ok(Dump { number, file })
+        let mut ends = self.wrong(number).filter_map(|how| match how {
+            How::Transfer(reason, Some(octets)) => Some((octets, reason)),
+            _ => None,
+        });
+        Ok(Dump {
+            number,
+            file,
+            ends: ends.next(),
+            counts: Arc::clone(&self.counts),
+        })
     }
 
     async fn commit(&self, _: &Caller, dump: Dump, arrived: Arrived) -> Result<(), Refusal> {
-        for how in self.wrong(dump.number, |how| how != How::Busy) {
-            let reason = match how {
-                How::Delay(time) => {
-                    tokio::time::sleep(time).await;
-                    continue;
-                }
-                How::Never => RefusalReason::Unrecoverable,
-                How::Drop => RefusalReason::Abort,
-                How::Later | How::Busy => RefusalReason::LocalError,
-            };
-            self.counts.refused.fetch_add(1, Ordering::Relaxed);
-            return Err(told(reason));
+        for how in self.wrong(dump.number) {
+            match how {
+                How::Delay(time) => tokio::time::sleep(time).await,
+                How::Transfer(reason, None) => return Err(self.counts.refuse(reason)),
+                _ => {}
+            }
         }
         if let Some(file) = dump.file {
             file.keep().await.map_err(|fault| Refusal {
@@ -280,18 +312,14 @@ impl Handler for Takes {
     }
 }
 
-fn told(reason: RefusalReason) -> Refusal {
-    Refusal {
-        reason,
-        explanation: "told to fail".to_owned(),
-    }
-}
-
 /// Where the octets of a transfer go.
 struct Dump {
     /// The number of the transfer, from 1.
     number: u64,
     file: Option<Dumped>,
+    /// After how many octets it is to end otherwise, and how.
+    ends: Option<(u64, RefusalReason)>,
+    counts: Arc<Counts>,
 }
 
 /// A file that has its name only once it is whole.
@@ -334,6 +362,12 @@ impl Drop for Dumped {
 
 impl Spool for Dump {
     async fn write(&mut self, octets: Bytes) -> io::Result<()> {
+        if let Some((left, reason)) = &mut self.ends {
+            match left.checked_sub(octets.len() as u64) {
+                Some(less) => *left = less,
+                None => return Err(io::Error::other(self.counts.refuse(*reason))),
+            }
+        }
         match &mut self.file {
             Some(dumped) => dumped.file.write_all(&octets).await,
             None => Ok(()),
