@@ -341,6 +341,16 @@ fn encode_step(source: &mut Reader) -> Option<Bytes> {
     Some(lines.into())
 }
 
+/// The octets that hexadecimal digits say; what stands between digits is passed over.
+#[cfg(test)]
+pub(crate) fn hex(text: &str) -> Bytes {
+    let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(16)).collect();
+    let pairs = digits.chunks(2);
+    pairs
+        .map(|pair| u8::try_from(pair[0] << 4 | pair[1]).unwrap())
+        .collect()
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

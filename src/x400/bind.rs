@@ -153,14 +153,7 @@ fn bind(name: &Bytes, credentials: Credentials) -> Result<Bind, Error> {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn hex(text: &str) -> Bytes {
-        let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(16)).collect();
-        digits
-            .chunks(2)
-            .map(|pair| u8::try_from(pair[0] << 4 | pair[1]).unwrap())
-            .collect()
-    }
+    use crate::octets::hex;
 
     #[test]
     fn x419_9_1_1_binds_of_deployed_systems() {

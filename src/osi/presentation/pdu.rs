@@ -425,14 +425,7 @@ fn outcome(result: &ContextResult) -> Outcome {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn hex(text: &str) -> Bytes {
-        let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(16)).collect();
-        digits
-            .chunks(2)
-            .map(|pair| u8::try_from(pair[0] << 4 | pair[1]).unwrap())
-            .collect()
-    }
+    use crate::octets::hex;
 
     #[test]
     fn x226_8_4_2_data_in_every_form() {

@@ -177,14 +177,7 @@ pub(super) fn abort_reason(reason: Option<AbortReason>) -> &'static str {
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    fn hex(text: &str) -> Bytes {
-        let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(16)).collect();
-        digits
-            .chunks(2)
-            .map(|pair| u8::try_from(pair[0] << 4 | pair[1]).unwrap())
-            .collect()
-    }
+    use crate::octets::hex;
 
     fn open(checkpoint_size: u8, window_size: u8, dialogue: Dialogue) -> Apdu {
         let user_data = Some(hex("b0020500"));

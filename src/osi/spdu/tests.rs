@@ -3,17 +3,7 @@
 use bytes::Bytes;
 
 use super::*;
-
-fn hex(text: &str) -> Bytes {
-    let digits: Vec<u8> = text
-        .bytes()
-        .filter(|octet| !octet.is_ascii_whitespace())
-        .collect();
-    digits
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-        .collect()
-}
+use crate::octets::hex;
 
 fn octets(text: &'static str) -> Bytes {
     Bytes::from_static(text.as_bytes())

@@ -6,17 +6,7 @@ use bytes::Bytes;
 
 use super::tpdu::{Connect, Error, Tpdu};
 use super::*;
-
-fn hex(text: &str) -> Bytes {
-    let digits: Vec<u8> = text
-        .bytes()
-        .filter(|octet| !octet.is_ascii_whitespace())
-        .collect();
-    digits
-        .chunks(2)
-        .map(|pair| u8::from_str_radix(std::str::from_utf8(pair).unwrap(), 16).unwrap())
-        .collect()
-}
+use crate::octets::hex;
 
 fn encoded(tpdu: &Tpdu) -> Bytes {
     let (header, user_data) = tpdu.encode();

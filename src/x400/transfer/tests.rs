@@ -3,6 +3,7 @@
 use proptest::prelude::*;
 
 use super::*;
+use crate::octets;
 
 const BOUNDS: Bounds = Bounds {
     apdu: 10_000,
@@ -11,11 +12,7 @@ const BOUNDS: Bounds = Bounds {
 };
 
 fn hex(text: &str) -> Vec<u8> {
-    let digits: Vec<u32> = text.chars().filter_map(|c| c.to_digit(16)).collect();
-    digits
-        .chunks(2)
-        .map(|pair| u8::try_from(pair[0] << 4 | pair[1]).unwrap())
-        .collect()
+    octets::hex(text).into()
 }
 
 /// Reads a transfer cut into pieces of so many octets.
