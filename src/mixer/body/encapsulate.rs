@@ -49,15 +49,9 @@ pub fn harpoon(part: &Part) -> Option<Octets> {
     Some(compose::ia5_text_body_part(encapsulated))
 }
 
-/// The part in body part 15 under `id-mime-bp-data`; a multipart as it stands, all else decoded.
+/// The part in body part 15 under `id-mime-bp-data`, `data` being what it holds.
 #[must_use]
-pub fn body_part_15(part: &Part) -> Octets {
-    let multipart = part.media_type.kind == "multipart";
-    let octets = if multipart {
-        Octets::from(part.body.clone())
-    } else {
-        part.decoded()
-    };
+pub fn body_part_15(part: &Part, data: Octets) -> Octets {
     let parameters = part.media_type.parameters.iter().map(|(name, value)| {
         let token = value
             .bytes()
@@ -81,7 +75,7 @@ pub fn body_part_15(part: &Part) -> Octets {
             .collect(),
         ..MimeParameters::default()
     };
-    compose::mime_body_part(&parameters, octets)
+    compose::mime_body_part(&parameters, data)
 }
 
 /// A value as a quoted string of ASCII.
@@ -100,8 +94,8 @@ fn quoted(value: &str) -> String {
 
 /// The content alone, in body part 14; type and name are lost.
 #[must_use]
-pub fn body_part_14(part: &Part) -> Octets {
-    primitive(Tag::context(14), part.decoded())
+pub fn body_part_14(data: Octets) -> Octets {
+    primitive(Tag::context(14), data)
 }
 
 /// The body part that an application/x400-bp part holds; `None` if it holds none (section 3.2).

@@ -28,13 +28,12 @@ const MARKER: &str = "Internet MIME Body Part";
 /// The longest user-relative identifier (X.420).
 const LONGEST_IDENTIFIER: usize = 64;
 
-/// A file-transfer body part of a MIME part, and the section it is made by; `sole` if the part is
-/// all there is in its message.
+/// A file-transfer body part of a MIME part that holds `data`, and the section it is made by; `sole`
+/// if the part is all there is in its message.
 #[must_use]
-pub fn to_x400(part: &Part, sole: bool) -> (Octets, &'static str) {
+pub fn to_x400(part: &Part, data: Octets, sole: bool) -> (Octets, &'static str) {
     let media = &part.media_type;
     let (reference, section) = equivalence::file_of(&media.kind, &media.subtype);
-    let data = part.decoded();
     let disposition = part.disposition();
     let date = |name: &str| {
         let text = disposition.as_ref()?.parameter(name)?;

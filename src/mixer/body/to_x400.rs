@@ -279,17 +279,19 @@ impl<'a, 'c> Converter<'a, 'c> {
 
     /// A part without equivalence, as the neighbour wants it.
     fn file(&mut self, part: &Part) -> Made {
-        let octets = part.decoded().len();
         match self.context.peer.attachments {
             Attachments::Ftbp => {
-                let (composed, section) = file::to_x400(part, self.sole);
+                let data = part.decoded();
+                let octets = data.len();
+                let (composed, section) = file::to_x400(part, data, self.sole);
                 self.types.add(equivalence::EIT_FILE_TRANSFER);
                 self.record(part, "file-transfer", section, octets);
                 Made::new(composed, Shape::Whole)
             }
             Attachments::Bp15 => self.body_part_15(part),
             Attachments::Bp14 => {
-                self.record(part, "bilaterally-defined", "RFC 2157 3.1.4", octets);
+                let data = part.decoded();
+                self.record(part, "bilaterally-defined", "RFC 2157 3.1.4", data.len());
                 self.ledger.note(
                     part.media_type.to_string(),
                     "its type and name are left behind",
@@ -297,7 +299,7 @@ impl<'a, 'c> Converter<'a, 'c> {
                     true,
                 );
                 self.types.add_built_in(BuiltIn::UNKNOWN);
-                Made::new(encapsulate::body_part_14(part), Shape::Whole)
+                Made::new(encapsulate::body_part_14(data), Shape::Whole)
             }
             Attachments::Ia5 => self.opaque(part),
         }
@@ -305,13 +307,13 @@ impl<'a, 'c> Converter<'a, 'c> {
 
     fn body_part_15(&mut self, part: &Part) -> Made {
         self.types.add(equivalence::MIME_BP_DATA);
-        self.record(
-            part,
-            "mime-body-part",
-            "RFC 2157 3.1.2",
-            part.decoded().len(),
-        );
-        Made::new(encapsulate::body_part_15(part), Shape::Whole)
+        // A multipart travels as it stands, all else decoded.
+        let data = match part.media_type.kind.as_str() {
+            "multipart" => Octets::from(part.body.clone()),
+            _ => part.decoded(),
+        };
+        self.record(part, "mime-body-part", "RFC 2157 3.1.2", data.len());
+        Made::new(encapsulate::body_part_15(part, data), Shape::Whole)
     }
 
     /// A part that must not be taken apart: as IA5 text if it can be, else in body part 15.
