@@ -2,6 +2,11 @@
 //!
 //! RFC 2156 section 5.3.8.1. Address forms follow it to the letter: what the sender wrote stands in
 //! Internet form, its X.400 form beside it.
+//!
+//! Original-Recipient stands there though the sender may have given no ORCPT. RFC 3461 section 6.3 (d)
+//! forbids it to the MTA that reports on mail it had from SMTP (our own notifications obey). Here an
+//! X.400 MTA reports, whose envelope names the recipient as first specified; RFC 3464 section 3 and
+//! appendix B want that kept, and it is the one field in which Internet software finds its recipient.
 
 use super::{
     NOTARY_ENVID, Outcome, REPORTING_MTA_NAME, Reported, Reporter, TRACE, Work, mailbox, printable,
@@ -10,7 +15,7 @@ use super::{
 use crate::asn1::mta::Report;
 use crate::asn1::mts::{
     ExtensionField, NonDeliveryReport, ORName, OriginatorAndDLExpansionHistory, RedirectionHistory,
-    ReportingDLName, extension,
+    RedirectionReason, ReportingDLName, extension,
 };
 use crate::mixer::address::envelope as names;
 use crate::mixer::basic::labelled_integer_2;
@@ -190,6 +195,13 @@ fn recipient_status(work: &mut Work<'_>, reported: &Reported<'_>) -> RecipientSt
     }
     let history: Option<RedirectionHistory> =
         extension(&fields.extensions, REDIRECTION_HISTORY).and_then(|field| field.decode().ok());
+    // An ORCPT went into the history (appendix A section 3.1); it is the original (RFC 3461 6.3 (d)).
+    let given = history.as_ref().and_then(|history| history.first());
+    let given = given.filter(|first| first.redirection_reason == RedirectionReason::ALIAS);
+    let given = given.map(|first| {
+        let name = &first.intended_recipient_name.intended_recipient;
+        Typed::new("rfc822", mailbox(work, name))
+    });
     for redirection in history.iter().flatten() {
         let intended = &redirection.intended_recipient_name;
         let name = mailbox(work, &intended.intended_recipient);
@@ -218,7 +230,7 @@ fn recipient_status(work: &mut Work<'_>, reported: &Reported<'_>) -> RecipientSt
         say("X400-Discarded-DR-Extensions", unmapped.join(", "));
     }
     let mut mapped = RecipientStatus::new(last, action, status);
-    mapped.original_recipient = Some(original);
+    mapped.original_recipient = Some(given.unwrap_or(original));
     mapped.extensions = extensions;
     if let Outcome::Failed {
         report,

@@ -317,6 +317,42 @@ fn s5_3_8_1_mixed_outcomes_and_envelope_identifiers() {
 }
 
 #[test]
+fn s5_3_8_1_the_original_recipient_is_the_one_first_specified() {
+    let plain = reported(1, internet("x@b.example"), failure());
+    let mut redirected = reported(2, internet("new@b.example"), failure());
+    redirected.originally_intended_recipient_name = Some(internet("old@b.example"));
+    // As appendix A section 3.1 carries an ORCPT.
+    let mut aliased = reported(3, internet("x@b.example"), failure());
+    let history = vec![Redirection {
+        intended_recipient_name: IntendedRecipientName {
+            intended_recipient: internet("alias@a.example"),
+            redirection_time: "910207154830Z".into(),
+            ..IntendedRecipientName::default()
+        },
+        redirection_reason: RedirectionReason::ALIAS,
+        ..Redirection::default()
+    }];
+    aliased.extensions = vec![ExtensionField::new(25, &history)].into();
+    let (_, read) = convert_report(report(vec![plain, redirected, aliased]));
+    let status = dsn::read(&read).unwrap().status;
+    let forms = |one: &dsn::RecipientStatus| {
+        let original = one.original_recipient.as_ref().map(|o| o.kind.clone());
+        (original, one.final_recipient.kind.clone())
+    };
+    let types = |original: &str, last: &str| (Some(original.to_owned()), last.to_owned());
+    let [plain, redirected, aliased] = status.recipients.as_slice() else {
+        panic!("{status:?}")
+    };
+    assert_eq!(forms(plain), types("rfc822", "x400"));
+    assert_eq!(forms(redirected), types("x400", "rfc822"));
+    assert_eq!(
+        aliased.original_recipient.as_ref().unwrap().to_string(),
+        "rfc822; alias@a.example",
+        "RFC 3461 6.3 (d): the ORCPT, if there was one"
+    );
+}
+
+#[test]
 fn s5_3_8_a_report_to_the_null_reverse_path_goes_nowhere() {
     let mut of = report(vec![reported(1, internet("x@b.example"), failure())]);
     of.envelope.report_destination_name = internet("MAILER-DAEMON@gw.example");
