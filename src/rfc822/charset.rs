@@ -1,13 +1,16 @@
 //! Character sets of mail text (IANA names), decoded to Unicode and never guessed silently.
 //!
-//! encoding_rs follows browsers, not mail: its `us-ascii` and `iso-8859-1` are windows-1252, and
-//! UTF-7 is missing. Here ISO 8859 is what the standard says and UTF-7 (RFC 2152) is read.
+//! encoding_rs follows browsers, not mail: its `us-ascii`, `iso-8859-1` and `iso-8859-9` are code
+//! pages of Windows, and UTF-7 is missing. mail-parser has more tables, the same two of Windows, a
+//! UTF-7 that loses characters, and does not say what it could not decode. Here ISO 8859 is what the
+//! standard says and UTF-7 (RFC 2152) is read.
 
 use std::borrow::Cow;
 
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig};
+use mail_parser::decoders::charsets::map::charset_decoder;
 
 /// Decodes the base64 of UTF-7: unpadded, left-over bits ignored.
 const UTF_7: GeneralPurpose = GeneralPurpose::new(
@@ -51,26 +54,35 @@ pub fn decode(charset: &str, octets: &[u8]) -> Option<Decoded> {
             lossless: true,
         }),
         "utf-7" | "utf7" | "unicode-1-1-utf-7" | "csutf7" => Some(utf_7(octets)),
-        _ => {
-            let encoding = encoding_rs::Encoding::for_label(name.as_bytes())?;
-            if encoding == encoding_rs::REPLACEMENT {
-                return None;
+        _ => match encoding_rs::Encoding::for_label(name.as_bytes()) {
+            Some(encoding) if encoding == encoding_rs::REPLACEMENT => None,
+            // A browser's ISO 8859-9 is windows-1254.
+            Some(encoding) if encoding.name() != "windows-1254" || name.contains("125") => {
+                let (text, malformed) = encoding.decode_without_bom_handling(octets);
+                let text = match encoding.name() {
+                    "UTF-16LE" | "UTF-16BE" | "UTF-8" => {
+                        text.strip_prefix('\u{FEFF}').unwrap_or(&text).to_owned()
+                    }
+                    _ => text.into_owned(),
+                };
+                Some(Decoded {
+                    text,
+                    lossless: !malformed,
+                })
             }
-            let (text, malformed) = encoding.decode_without_bom_handling(octets);
-            let text = match encoding.name() {
-                // A browser's ISO 8859-9 is windows-1254; its lower half of controls is not ISO's.
-                "windows-1254" if !name.contains("125") => latin_5(octets),
-                "UTF-16LE" | "UTF-16BE" | "UTF-8" => {
-                    text.strip_prefix('\u{FEFF}').unwrap_or(&text).to_owned()
-                }
-                _ => text.into_owned(),
-            };
-            Some(Decoded {
-                text,
-                lossless: !malformed,
-            })
-        }
+            _ => by_mail_parser(&name, octets),
+        },
     }
+}
+
+/// The tables of mail-parser, for what browsers lack: ISO 8859-9, IBM 850 and more names.
+fn by_mail_parser(name: &str, octets: &[u8]) -> Option<Decoded> {
+    let text = charset_decoder(name.as_bytes())?(octets);
+    // What it knows by name only becomes this.
+    (text != "\u{FFFD}").then(|| Decoded {
+        lossless: !text.contains('\u{FFFD}'),
+        text,
+    })
 }
 
 /// Octets of a header field as characters: UTF-8 (RFC 6532), else ISO 8859-1.
@@ -80,20 +92,6 @@ pub fn of_header(octets: &[u8]) -> Cow<'_, str> {
         Ok(text) => Cow::Borrowed(text),
         Err(_) => Cow::Owned(octets.iter().copied().map(char::from).collect()),
     }
-}
-
-/// ISO 8859-9: ISO 8859-1 with six letters exchanged.
-fn latin_5(octets: &[u8]) -> String {
-    let character = |&octet: &u8| match octet {
-        0xD0 => 'Ğ',
-        0xDD => 'İ',
-        0xDE => 'Ş',
-        0xF0 => 'ğ',
-        0xFD => 'ı',
-        0xFE => 'ş',
-        other => char::from(other),
-    };
-    octets.iter().map(character).collect()
 }
 
 /// UTF-7 (RFC 2152).
@@ -165,7 +163,7 @@ mod tests {
 
     #[test]
     fn unknown_sets_are_said_to_be_unknown() {
-        for charset in ["t.61", "x-unknown", "", "iso-2022-kr"] {
+        for charset in ["t.61", "x-unknown", "", "iso-2022-kr", "iso_2022_kr"] {
             assert_eq!(decode(charset, b"a"), None, "{charset}");
         }
     }
@@ -192,6 +190,8 @@ mod tests {
     fn others_come_from_their_tables() {
         assert_eq!(text("iso-2022-jp", b"\x1b$B$\"\x1b(B"), ("あ".into(), true));
         assert_eq!(text("koi8-r", b"\xC1"), ("а".into(), true));
+        assert_eq!(text("IBM850", b"\x9B\x82"), ("øé".into(), true));
+        assert_eq!(text("windows-1254", b"\x80\xFD"), ("€ı".into(), true));
         assert_eq!(text("utf-8", b"\xFF"), ("\u{FFFD}".into(), false));
     }
 }

@@ -1,5 +1,7 @@
 //! Media types, dispositions and their parameters (RFC 2045 section 5, RFC 2183, RFC 2231).
 
+use mail_parser::decoders::quoted_printable::quoted_printable_decode_char;
+
 use super::{charset, words};
 
 /// The most octets of a value that are looked at.
@@ -267,9 +269,9 @@ fn percent_decoded(value: &[u8]) -> Vec<u8> {
         rest = after;
         if *first == b'%'
             && let [high, low, after @ ..] = after
-            && let (Some(high), Some(low)) = (words::hex(*high), words::hex(*low))
+            && let Some(octet) = quoted_printable_decode_char(*high, *low)
         {
-            octets.push(high * 16 + low);
+            octets.push(octet);
             rest = after;
         } else {
             octets.push(*first);

@@ -3,11 +3,14 @@
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
+use mail_parser::parsers::MessageStream;
 
 use super::charset;
 
 /// The longest encoded word (RFC 2047 section 2).
 const MAX_WORD: usize = 75;
+/// The longest that is read; senders exceed the 75.
+const LONGEST_READ: usize = 2048;
 
 const LENIENT: GeneralPurpose = GeneralPurpose::new(
     &base64::alphabet::STANDARD,
@@ -23,6 +26,32 @@ struct Word<'a> {
     length: usize,
 }
 
+/// Encoded words of one character set that follow each other.
+struct Run<'a> {
+    charset: &'a str,
+    words: Vec<Vec<u8>>,
+    from: usize,
+}
+
+impl Run<'_> {
+    /// What the words say; `source` if their character set is not known.
+    ///
+    /// Each begins anew (RFC 2047 section 3 says so of ISO-2022-JP), but many senders split a character
+    /// between two: what is not whole by itself is decoded with its neighbours.
+    fn text(&self, source: &str) -> String {
+        let alone = self.words.iter();
+        let alone = alone.map(|octets| charset::decode(self.charset, octets));
+        match alone.collect::<Option<Vec<_>>>() {
+            Some(all) if all.iter().all(|word| word.lossless) => {
+                all.into_iter().map(|word| word.text).collect()
+            }
+            Some(_) => charset::decode(self.charset, &self.words.concat())
+                .map_or_else(String::new, |together| together.text),
+            None => source.to_owned(),
+        }
+    }
+}
+
 /// Whether `text` is exactly one or more encoded words.
 #[must_use]
 pub fn is_encoded_word(text: &str) -> bool {
@@ -31,80 +60,68 @@ pub fn is_encoded_word(text: &str) -> bool {
         && !text.trim().is_empty()
 }
 
-/// `text` with its encoded words decoded; those of an unknown character set stand as they are.
-///
-/// Blanks between two encoded words vanish (RFC 2047 section 6.2), and the octets of neighbours of
-/// one character set are decoded together, since many senders split a character between them.
+/// `text` with its encoded words decoded; those of an unknown character set stand as they are, and
+/// so does what is malformed. Blanks between two encoded words vanish (RFC 2047 section 6.2).
 #[must_use]
 pub fn decode(text: &str) -> String {
+    let slice = |from: usize, to: usize| text.get(from..to).unwrap_or_default();
     let mut decoded = String::with_capacity(text.len());
-    let mut run: Option<(String, Vec<u8>, String)> = None;
-    let mut blanks = "";
-    let mut rest = text;
-    while !rest.is_empty() {
-        if let Some(word) = leading_word(rest) {
-            let (source, after) = rest.split_at(word.length);
-            match &mut run {
-                Some((charset, octets, sources)) if charset.eq_ignore_ascii_case(word.charset) => {
-                    octets.extend(word.octets);
-                    sources.push_str(blanks);
-                    sources.push_str(source);
-                }
-                _ => {
-                    let after_word = finish(run.take(), &mut decoded);
-                    if !after_word {
-                        decoded.push_str(blanks);
-                    }
-                    run = Some((word.charset.to_owned(), word.octets, source.to_owned()));
-                }
-            }
-            rest = after;
-            let next = rest.trim_ascii_start();
-            (blanks, rest) = rest.split_at(rest.len() - next.len());
+    let mut run: Option<Run<'_>> = None;
+    // Where the last word ended, and from where the next is looked for.
+    let (mut end, mut look) = (0, 0);
+    while let Some(found) = slice(look, text.len()).find("=?") {
+        let start = look + found;
+        let Some(word) = leading_word(slice(start, text.len())) else {
+            look = start + 2;
             continue;
+        };
+        let between = slice(end, start);
+        let blank = between.trim_ascii().is_empty();
+        match &mut run {
+            Some(run) if blank && run.charset.eq_ignore_ascii_case(word.charset) => {
+                run.words.push(word.octets);
+            }
+            _ => {
+                let after_word = run.take();
+                if let Some(run) = &after_word {
+                    decoded.push_str(&run.text(slice(run.from, end)));
+                }
+                if !(blank && after_word.is_some()) {
+                    decoded.push_str(between);
+                }
+                run = Some(Run {
+                    charset: word.charset,
+                    words: vec![word.octets],
+                    from: start,
+                });
+            }
         }
-        finish(run.take(), &mut decoded);
-        decoded.push_str(blanks);
-        blanks = "";
-        // On to the next place where a word may begin.
-        let skip = rest
-            .char_indices()
-            .skip(1)
-            .find(|&(at, _)| rest.get(at..).is_some_and(|rest| rest.starts_with("=?")));
-        let (plain, after) = rest.split_at(skip.map_or(rest.len(), |(at, _)| at));
-        decoded.push_str(plain);
-        rest = after;
+        end = start + word.length;
+        look = end;
     }
-    finish(run.take(), &mut decoded);
-    decoded.push_str(blanks);
+    if let Some(run) = run {
+        decoded.push_str(&run.text(slice(run.from, end)));
+    }
+    decoded.push_str(slice(end, text.len()));
     decoded
-}
-
-/// Appends the text of a run of encoded words; whether there was one.
-fn finish(run: Option<(String, Vec<u8>, String)>, decoded: &mut String) -> bool {
-    let Some((charset, octets, source)) = run else {
-        return false;
-    };
-    match charset::decode(&charset, &octets) {
-        Some(text) => decoded.push_str(&text.text),
-        None => decoded.push_str(&source),
-    }
-    true
 }
 
 /// The encoded word `text` begins with.
 fn leading_word(text: &str) -> Option<Word<'_>> {
+    let text = text.get(..text.floor_char_boundary(LONGEST_READ))?;
     let inside = text.strip_prefix("=?")?;
     let (charset, after) = inside.split_once('?')?;
-    let (encoding, after) = after.split_once('?')?;
+    let (encoding, encoded_on) = after.split_once('?')?;
     // "?=" may not stand in the encoded text, but "?" may in sloppy Q encoding.
-    let (encoded, after) = after.split_once("?=")?;
+    let (encoded, after) = encoded_on.split_once("?=")?;
     let token = |text: &str| !text.is_empty() && text.bytes().all(|octet| octet.is_ascii_graphic());
     if !token(charset) || encoded.contains(['\r', '\n']) {
         return None;
     }
     let octets = match encoding {
-        "Q" | "q" => decode_q(encoded),
+        // What an incomplete quote at the end means nobody knows.
+        "Q" | "q" if encoded.bytes().rev().take(2).any(|octet| octet == b'=') => return None,
+        "Q" | "q" => MessageStream::new(encoded_on.as_bytes()).decode_quoted_printable_word()?,
         "B" | "b" => {
             let characters: Vec<u8> = encoded
                 .bytes()
@@ -123,36 +140,6 @@ fn leading_word(text: &str) -> Option<Word<'_>> {
         octets,
         length: text.len() - after.len(),
     })
-}
-
-fn decode_q(encoded: &str) -> Vec<u8> {
-    let mut octets = Vec::with_capacity(encoded.len());
-    let mut rest = encoded.as_bytes();
-    while let [first, after @ ..] = rest {
-        rest = after;
-        match (first, after) {
-            (b'_', _) => octets.push(b' '),
-            (b'=', [high, low, after @ ..]) => match (hex(*high), hex(*low)) {
-                (Some(high), Some(low)) => {
-                    octets.push(high * 16 + low);
-                    rest = after;
-                }
-                _ => octets.push(b'='),
-            },
-            (other, _) => octets.push(*other),
-        }
-    }
-    octets
-}
-
-/// The value of a hexadecimal digit.
-pub(crate) fn hex(digit: u8) -> Option<u8> {
-    match digit {
-        b'0'..=b'9' => Some(digit - b'0'),
-        b'a'..=b'f' => Some(digit - b'a' + 10),
-        b'A'..=b'F' => Some(digit - b'A' + 10),
-        _ => None,
-    }
 }
 
 /// Whether `text` cannot stand in a header field as it is: it holds control characters, characters
@@ -275,12 +262,27 @@ mod tests {
     }
 
     #[test]
+    fn rfc2047_3_each_word_begins_in_ascii() {
+        let words = "=?iso-2022-jp?B?GyRCJUYlOSVIGyhC?=\r\n =?ISO-2022-JP?B?GyRCJUYlOSVIGyhC?=";
+        assert_eq!(decode(words), "テストテスト");
+    }
+
+    #[test]
+    fn hostile_text_costs_little() {
+        let text = "=?x?Q?".repeat(100_000);
+        assert_eq!(decode(&text), text);
+    }
+
+    #[test]
     fn what_is_no_word_stands() {
         for text in [
             "=?",
             "a =?x?Q?b",
             "=?t.61?Q?a?=",
             "=?utf-8?X?a?=",
+            "=?utf-8?Q?100=?=",
+            "=?utf-8?Q?100=4?=",
+            "=?utf-8?Q?1=x1?=",
             "1 =? 2 ?= 3",
             " a  b ",
         ] {

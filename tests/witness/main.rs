@@ -6,6 +6,8 @@
 // Helpers of tests; clippy knows only functions marked as tests.
 #![allow(clippy::unwrap_used)]
 
+mod mail;
+
 use mixgate::asn1::{self, mts};
 use rasn::prelude::*;
 

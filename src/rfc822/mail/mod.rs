@@ -1,12 +1,13 @@
 //! A message as a tree of parts (RFC 2045, RFC 2046), each a range of the octets that came in.
 //!
-//! The structure is found here rather than by mail-parser, which decodes every body as it parses:
+//! The structure is found here rather than by mail-parser (decision 8 of docs/architecture.md):
 //! a body stays a slice of the message and is decoded when it is written. Delimiters of an outer
 //! multipart win over inner ones, so a missing inner end costs nothing.
 
 use std::borrow::Cow;
 
 use bytes::Bytes;
+use mail_parser::decoders::quoted_printable::quoted_printable_decode_char;
 
 use super::charset::{self, Decoded};
 use super::field::{Header, HeaderError};
@@ -428,9 +429,9 @@ fn decode_quoted_printable(text: &[u8]) -> Vec<u8> {
             rest = after;
             if *first == b'='
                 && let [high, low, after @ ..] = after
-                && let (Some(high), Some(low)) = (words::hex(*high), words::hex(*low))
+                && let Some(octet) = quoted_printable_decode_char(*high, *low)
             {
-                decoded.push(high * 16 + low);
+                decoded.push(octet);
                 rest = after;
             } else {
                 decoded.push(*first);
@@ -473,19 +474,18 @@ fn decode_uuencode(text: &[u8]) -> Vec<u8> {
 /// The body of a part as lines that end in CRLF.
 #[must_use]
 pub fn with_crlf(octets: &[u8]) -> Cow<'_, [u8]> {
-    let lone = |pair: &[u8]| matches!(pair, [before, b'\n'] if *before != b'\r');
-    if octets.first() != Some(&b'\n') && !octets.windows(2).any(lone) {
+    let bare = |&at: &usize| !octets.get(..at).unwrap_or_default().ends_with(b"\r");
+    let Some(first) = memchr::memchr_iter(b'\n', octets).find(bare) else {
         return Cow::Borrowed(octets);
-    }
+    };
     let mut written = Vec::with_capacity(octets.len() + octets.len() / 32);
-    let mut before = 0;
-    for &octet in octets {
-        if octet == b'\n' && before != b'\r' {
-            written.push(b'\r');
-        }
-        written.push(octet);
-        before = octet;
+    let mut from = 0;
+    for at in memchr::memchr_iter(b'\n', octets).filter(|at| *at >= first) {
+        written.extend_from_slice(octets.get(from..at).unwrap_or_default());
+        written.extend_from_slice(if bare(&at) { b"\r\n" } else { b"\n" });
+        from = at + 1;
     }
+    written.extend_from_slice(octets.get(from..).unwrap_or_default());
     Cow::Owned(written)
 }
 
