@@ -73,7 +73,7 @@ impl Entity {
             _ => {
                 let quoted = lines
                     .iter()
-                    .filter(|&&octet| !(octet.is_ascii_graphic() || b" \t\r\n".contains(&octet)))
+                    .filter(|octet| !matches!(octet, b' '..=b'~' | b'\t' | b'\r' | b'\n'))
                     .count();
                 if quoted * 3 > lines.len() {
                     Body::Base64(Octets::from(lines))
@@ -348,23 +348,19 @@ fn lines(octets: Octets) -> Result<(Octets, bool), NotPlain> {
 
 /// Whether lines that end in CRLF can be written as they stand, and hold octets above 127.
 fn plain(lines: &[u8]) -> Result<bool, NotPlain> {
-    let mut eight_bit = false;
-    for line in lines.split(|&octet| octet == b'\n') {
-        let line = line.strip_suffix(b"\r").unwrap_or(line);
-        if line.len() > MAX_LINE {
+    let ends_line = |at: usize| lines.get(at + 1) == Some(&b'\n');
+    if memchr::memchr(0, lines).is_some() || !memchr::memchr_iter(b'\r', lines).all(ends_line) {
+        return Err(NotPlain::Binary);
+    }
+    let mut from = 0;
+    for to in memchr::memchr_iter(b'\n', lines).chain([lines.len()]) {
+        let line = lines.get(from..to).unwrap_or_default();
+        if line.strip_suffix(b"\r").unwrap_or(line).len() > MAX_LINE {
             return Err(NotPlain::LongLine);
         }
-        if line.iter().any(|&octet| octet == 0 || octet == b'\r') {
-            return Err(NotPlain::Binary);
-        }
-        eight_bit |= !line.is_ascii();
+        from = to + 1;
     }
-    // A CR at the very end ends no line.
-    if lines.ends_with(b"\r") {
-        Err(NotPlain::Binary)
-    } else {
-        Ok(eight_bit)
-    }
+    Ok(!lines.is_ascii())
 }
 
 /// The smallest of US-ASCII, ISO 8859-1 and UTF-8 that holds `text`, and its octets.

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use super::equivalence;
 use crate::mixer::basic::iso2022::{self, Encoder, Start, UTF8};
 use crate::octets::Octets;
-use crate::rfc822::{Part, charset};
+use crate::rfc822::{Part, charset, mail};
 
 /// ASCII on the left: ESC 2/8 4/2. Some systems refuse GeneralText without it.
 const ASCII_ON_THE_LEFT: &[u8] = b"\x1B(B";
@@ -228,7 +228,7 @@ pub fn of_general(octets: Octets, declared: &[u32]) -> MailText {
         .find(|n| *n != 6);
     let decoded = iso2022::decode(&whole, right.map_or(Start::General, Start::Declared));
     let mut mail = of_decoded(
-        &decoded.text,
+        decoded.text,
         named.filter(|name| name.starts_with("iso-8859")),
     );
     mail.lossless = decoded.exact;
@@ -249,15 +249,14 @@ pub fn of_teletex<'a>(pages: impl IntoIterator<Item = &'a [u8]>) -> MailText {
             text.push('\u{C}');
         }
     }
-    let mut mail = of_decoded(&text, Some("iso-8859-1"));
+    let mut mail = of_decoded(text, Some("iso-8859-1"));
     mail.lossless = lossless;
     mail
 }
 
 /// Unicode as mail: ASCII, else the named part of ISO 8859 if it holds it, else UTF-8.
-fn of_decoded(text: &str, named: Option<&'static str>) -> MailText {
-    let text = crlf(text);
-    let in_named = named.and_then(|name| {
+fn of_decoded(text: String, named: Option<&'static str>) -> MailText {
+    let in_named = named.filter(|_| !text.is_ascii()).and_then(|name| {
         let right = equivalence::sets_of(name)?.last().copied()?;
         Some((name, in_set(&text, right)?))
     });
@@ -268,7 +267,7 @@ fn of_decoded(text: &str, named: Option<&'static str>) -> MailText {
     };
     MailText {
         charset,
-        octets: Octets::from(octets),
+        octets: with_crlf(Octets::from(octets)),
         lossless: true,
     }
 }
@@ -289,17 +288,7 @@ pub fn with_crlf(octets: Octets) -> Octets {
     if !bare {
         return octets;
     }
-    let whole = octets.to_bytes();
-    let mut lines = Vec::with_capacity(whole.len() + whole.len() / 32);
-    let mut before = 0;
-    for &octet in &whole {
-        if octet == b'\n' && before != b'\r' {
-            lines.push(b'\r');
-        }
-        lines.push(octet);
-        before = octet;
-    }
-    Octets::from(lines)
+    Octets::from(mail::with_crlf(&octets.to_bytes()).into_owned())
 }
 
 /// Lines of text that end in CR LF.

@@ -77,7 +77,6 @@ pub fn decode(octets: &[u8], start: Start) -> Decoded {
         right: 1,
         single: None,
         accent: None,
-        tables: HashMap::new(),
         text: String::with_capacity(octets.len()),
         exact: true,
     };
@@ -97,7 +96,6 @@ struct Decoder<'a> {
     right: usize,
     single: Option<usize>,
     accent: Option<char>,
-    tables: HashMap<usize, [Option<char>; 96]>,
     text: String,
     exact: bool,
 }
@@ -145,9 +143,9 @@ impl Decoder<'_> {
                 }
                 _ => None,
             },
-            (Some(set), Some(place)) => {
-                let table = self.tables.entry(place).or_insert_with(|| set.table());
-                table.get(usize::from(code) - 0x20).copied().flatten()
+            (Some(_), Some(place)) => {
+                let table = TABLES.get(place);
+                table.and_then(|table| *table.get(usize::from(code) - 0x20)?)
             }
             _ => None,
         };
@@ -239,11 +237,7 @@ impl Decoder<'_> {
     /// UTF-8 up to the sequence that leaves it.
     fn utf8(&mut self) {
         self.end_accent();
-        let length = self
-            .rest
-            .windows(FROM_UTF8.len())
-            .position(|window| window == FROM_UTF8)
-            .unwrap_or(self.rest.len());
+        let length = memchr::memmem::find(self.rest, FROM_UTF8).unwrap_or(self.rest.len());
         let (utf8, after) = self.rest.split_at(length);
         let text = String::from_utf8_lossy(utf8);
         self.exact &= matches!(text, std::borrow::Cow::Borrowed(_));
@@ -385,20 +379,26 @@ fn later_than_103(octet: u8) -> bool {
     matches!(octet, 0xA9 | 0xAA | 0xAC..=0xAF | 0xB9 | 0xBA | 0xD0..=0xDF | 0xFF)
 }
 
+/// The characters of each set of one octet, by its place among [`SETS`].
+static TABLES: LazyLock<Vec<[Option<char>; 96]>> = LazyLock::new(|| {
+    let table = |set: &Set| match set.class {
+        Class::C94x94 => [None; 96],
+        _ => set.table(),
+    };
+    SETS.iter().map(table).collect()
+});
+
 /// The octets on the right of the characters of each set of one octet, by its place among [`SETS`].
 static CODES: LazyLock<Vec<HashMap<char, u8>>> = LazyLock::new(|| {
-    let codes = |set: &Set| {
-        if set.class == Class::C94x94 {
-            return HashMap::new();
-        }
-        let upper = (0xA0..=0xFF_u8).zip(set.table());
+    let codes = |(set, table): (&Set, &[Option<char>; 96])| -> HashMap<char, u8> {
+        let upper = (0xA0..=0xFF_u8).zip(*table);
         let known = upper.filter(|(octet, _)| set.number != 103 || !later_than_103(*octet));
         known
             .rev()
             .filter_map(|(octet, character)| Some((character?, octet)))
             .collect()
     };
-    SETS.iter().map(codes).collect()
+    SETS.iter().zip(TABLES.iter()).map(codes).collect()
 });
 
 /// The octets of a character in a set on the right, and the set's number.
