@@ -137,7 +137,7 @@ impl From<StoreError> for Refused {
             StoreError::Exists(_) => 65,
             StoreError::Fenced(_) | StoreError::Locked(_) | StoreError::Closed => 75,
             StoreError::Unusable { .. } => 78,
-            StoreError::Full(_) | StoreError::Failed(_) => 74,
+            StoreError::Full(_) | StoreError::Failed(_) | StoreError::InDoubt(_) => 74,
         };
         Self {
             code,

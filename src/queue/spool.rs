@@ -111,10 +111,14 @@ impl Body {
         &self.form
     }
 
-    /// Leaves the file where it is: a committed row names it, or may.
-    pub(super) fn spare(&mut self) {
-        if let Form::File(name) = &mut self.form {
-            name.spared = true;
+    /// Leaves the file, if there is one, where it is: a committed row names it, or may.
+    pub(super) fn spare(&mut self) -> Option<PathBuf> {
+        match &mut self.form {
+            Form::File(name) => {
+                name.spared = true;
+                Some(name.path.clone())
+            }
+            Form::Inline(_) => None,
         }
     }
 }

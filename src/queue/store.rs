@@ -38,6 +38,7 @@ pub trait Store: Send + Sync {
 
     /// Records what became of recipients of a claim and takes new items (reports), as one commit,
     /// and gives the claim back. Recipients of the claim without outcome stay queued as they were.
+    /// Outcomes that are on record already, or of recipients deleted meanwhile, bring no new items.
     fn finish(&self, claim: &Claim, finished: Finished) -> Pending<'_, Vec<Accepted>>;
 
     /// The body of an item, as long as any recipient is not in a final state.
@@ -89,7 +90,8 @@ pub struct NewItem {
     pub item: Item,
     /// Its body.
     pub body: Body,
-    /// By what a second coming of the same transfer is known.
+    /// By what a second coming of the same transfer is known, unless it was closed with nothing
+    /// delivered.
     pub duplicate: Option<DuplicateKey>,
 }
 
@@ -408,6 +410,9 @@ pub enum StoreError {
     /// The machine's: disk or database failed.
     #[error("the queue failed: {0}")]
     Failed(Arc<dyn std::error::Error + Send + Sync>),
+    /// The machine's: the commit failed, and may yet turn out to have been done.
+    #[error("the queue failed at the commit: {0}")]
+    InDoubt(Arc<dyn std::error::Error + Send + Sync>),
     /// The store was closed.
     #[error("the queue is closed")]
     Closed,

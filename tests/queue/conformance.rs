@@ -1,8 +1,9 @@
 //! What every store must do with items, bodies, filters and names.
 
 use mixgate::queue::{
-    Accepted, Body, DuplicateKey, Filter, Finished, Identifier, IdentifierKind, Item, ItemId,
-    NewItem, Origin, Outcome, Priority, Recipient, State, StoreError, Transfer, TransferKind, What,
+    Accepted, Body, Change, DuplicateKey, Filter, Finished, Identifier, IdentifierKind, Item,
+    ItemId, NewItem, Origin, Outcome, Priority, Recipient, State, StoreError, Transfer,
+    TransferKind, What,
 };
 
 use super::{Place, at, claim, enqueue, mail, octets, settled, small};
@@ -29,6 +30,9 @@ on_every_store! {
     an_id_is_taken_once
     a_failure_and_its_report_do_not_part
     the_same_transfer_is_taken_once
+    what_ended_with_nothing_delivered_may_come_again
+    what_was_deleted_meanwhile_is_not_reported
+    a_name_learned_at_each_attempt_stands_once
     names_find_items_until_they_are_forgotten
     filters_find_by_everything_that_is_set
 }
@@ -274,6 +278,83 @@ async fn the_same_transfer_is_taken_once(place: &impl Place) {
             .unwrap(),
         None
     );
+}
+
+async fn what_ended_with_nothing_delivered_may_come_again(place: &impl Place) {
+    let key = DuplicateKey {
+        peer: "hub".to_owned(),
+        mts_identifier: "[/PRMD=A/C=GB/;1]".to_owned(),
+        recipients: vec!["/S=A/".to_owned(), "/S=B/".to_owned()],
+    };
+    let store = place.open();
+    let come = async || {
+        let item = mail(&[("a@example.org", "hub"), ("b@example.org", "hub")]);
+        let id = item.id;
+        let mut new = small(item);
+        new.duplicate = Some(key.clone());
+        (id, store.enqueue(vec![new]).await.unwrap())
+    };
+    let ends = async |outcomes: [Outcome; 2]| {
+        let claims = claim(store.as_ref(), at(0), 1).await;
+        let settled = vec![settled(0, outcomes[0]), settled(1, outcomes[1])];
+        let done = Finished::new(at(1), settled);
+        store.finish(&claims[0], done).await.unwrap();
+    };
+    // Given up and reported: whoever sends it again means it.
+    let (first, taken) = come().await;
+    assert_eq!(taken, [Accepted::New(first)]);
+    assert_eq!(come().await.1, [Accepted::Duplicate(first)]);
+    ends([Outcome::Failed, Outcome::Expired]).await;
+    assert_eq!(store.remembered(key.clone()).await.unwrap(), None);
+    // Deleted by an operator.
+    let (second, taken) = come().await;
+    assert_eq!(taken, [Accepted::New(second)]);
+    let deleted = store.change(Filter::id(second), Change::Delete, at(2));
+    assert_eq!(deleted.await.unwrap(), [second]);
+    // Delivered, if only to one.
+    let (third, taken) = come().await;
+    assert_eq!(taken, [Accepted::New(third)]);
+    ends([Outcome::Failed, Outcome::Delivered]).await;
+    assert_eq!(come().await.1, [Accepted::Duplicate(third)]);
+}
+
+async fn what_was_deleted_meanwhile_is_not_reported(place: &impl Place) {
+    let store = place.open();
+    let id = enqueue(store.as_ref(), mail(&[("a@example.org", "hub")])).await;
+    let claims = claim(store.as_ref(), at(0), 1).await;
+    store
+        .change(Filter::id(id), Change::Delete, at(1))
+        .await
+        .unwrap();
+    let mut finished = Finished::new(at(2), vec![settled(0, Outcome::Failed)]);
+    finished
+        .new_items
+        .push(small(mail(&[("sender@example.org", "mail")])));
+    assert_eq!(store.finish(&claims[0], finished).await.unwrap(), []);
+    assert_eq!(store.list(Filter::default()).await.unwrap(), []);
+    let recipient = &store.get(id).await.unwrap().recipients[0];
+    assert_eq!((recipient.state, recipient.attempts), (State::Deleted, 1));
+}
+
+async fn a_name_learned_at_each_attempt_stands_once(place: &impl Place) {
+    let store = place.open();
+    let id = enqueue(store.as_ref(), mail(&[("a@example.org", "hub")])).await;
+    let name = Identifier::new(IdentifierKind::MtsIdentifier, "[/PRMD=A/C=GB/;1]");
+    let before = store.get(id).await.unwrap().identifiers;
+    for second in 0..3 {
+        let claims = claim(store.as_ref(), at(second), 1).await;
+        let next_due = at(second + 1);
+        let later = Outcome::Deferred {
+            next_due,
+            delay_reported: false,
+        };
+        let mut finished = Finished::new(at(second), vec![settled(0, later)]);
+        finished.identifiers = vec![name.clone()];
+        store.finish(&claims[0], finished).await.unwrap();
+    }
+    let after = store.get(id).await.unwrap().identifiers;
+    assert_eq!(after, [before, vec![name.clone()]].concat());
+    assert_eq!(store.correlate(name).await.unwrap(), [id]);
 }
 
 async fn names_find_items_until_they_are_forgotten(place: &impl Place) {

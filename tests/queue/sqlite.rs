@@ -158,6 +158,53 @@ async fn files_go_with_the_commit_that_ends_their_item() {
 }
 
 #[tokio::test]
+async fn a_body_whose_commit_failed_goes_once_that_is_certain() {
+    let folder = Folder::new();
+    let store = folder.open_sqlite();
+    // A constraint that is looked at when everything is written: the commit itself fails.
+    let beside = rusqlite::Connection::open(folder.path()).unwrap();
+    beside
+        .execute_batch(
+            "CREATE TABLE parent (n INTEGER PRIMARY KEY);
+             CREATE TABLE child (n REFERENCES parent (n) DEFERRABLE INITIALLY DEFERRED);
+             CREATE TRIGGER spoil AFTER INSERT ON item BEGIN INSERT INTO child VALUES (1); END;
+             CREATE TRIGGER spoil_too BEFORE UPDATE ON epoch
+                 BEGIN INSERT INTO child VALUES (1); END;",
+        )
+        .unwrap();
+    let large = async || {
+        let item = mail(&[("a@example.org", "hub")]);
+        let mut spool = store.spool(item.id);
+        spool.write(&octets(400_000)).await.unwrap();
+        NewItem {
+            item,
+            body: spool.end().await.unwrap(),
+            duplicate: None,
+        }
+    };
+    let failed = store.enqueue(vec![large().await]).await;
+    assert!(matches!(failed, Err(StoreError::InDoubt(_))), "{failed:?}");
+    // Nothing has been committed since: it may yet be there after a crash.
+    assert_eq!(folder.spool().len(), 1);
+    beside
+        .execute_batch("DROP TRIGGER spoil; DROP TRIGGER spoil_too;")
+        .unwrap();
+    // One that is still arriving is left alone.
+    let arriving = large().await;
+    let id = arriving.item.id;
+    for _ in 0..500 {
+        if folder.spool().len() == 1 {
+            break;
+        }
+        tokio::time::sleep(std::time::Duration::from_millis(10)).await;
+    }
+    assert_eq!(folder.spool().len(), 1);
+    store.enqueue(vec![arriving]).await.unwrap();
+    assert_eq!(store.open(id).await.unwrap(), octets(400_000));
+    assert!(store.quick_check().await.unwrap().is_empty());
+}
+
+#[tokio::test]
 async fn damage_is_found() {
     let folder = Folder::new();
     let store = folder.open_sqlite();

@@ -92,6 +92,7 @@ impl SqliteStore {
             leases: lease::Leases::new(epoch),
             folder: Arc::clone(&spool),
             unlinked: Vec::new(),
+            doubtful: Vec::new(),
             changed,
         };
         let (line, jobs) = mpsc::channel();

@@ -1,5 +1,7 @@
 //! Items, recipients and events as rows, both ways.
 
+use std::path::Path;
+
 use jiff::Timestamp;
 use rusqlite::types::Type;
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
@@ -55,6 +57,13 @@ pub(super) fn number_of(db: &Connection, id: ItemId) -> Result<i64, StoreError> 
         .query_row([id.to_string()], |row| row.get(0))
         .optional()?
         .ok_or(StoreError::Unknown(id))
+}
+
+/// Whether a body is of an unfinished item.
+pub(super) fn is_named(db: &Connection, body: &Path) -> rusqlite::Result<bool> {
+    let name = body.file_name().and_then(|name| name.to_str());
+    db.prepare_cached("SELECT EXISTS (SELECT 1 FROM item WHERE file = ? AND done IS NULL)")?
+        .query_row([name], |row| row.get(0))
 }
 
 /// What a [`DuplicateKey`] is kept as.
@@ -204,14 +213,22 @@ fn index(db: &Connection, n: i64, identifiers: &[Identifier]) -> Result<(), Stor
     Ok(())
 }
 
-/// Adds to the names of an item.
+/// Adds to the names of an item those it does not have.
 pub(super) fn learn(db: &Connection, n: i64, more: &[Identifier]) -> Result<(), StoreError> {
     let details: String = db
         .prepare_cached("SELECT details FROM item WHERE n = ?")?
         .query_row([n], |row| row.get(0))?;
     let mut details: Details<Origin, Vec<Identifier>> =
         serde_json::from_str(&details).map_err(|error| broken(0, error))?;
-    details.identifiers.extend(more.iter().cloned());
+    let known = details.identifiers.len();
+    for identifier in more {
+        if !details.identifiers.contains(identifier) {
+            details.identifiers.push(identifier.clone());
+        }
+    }
+    if details.identifiers.len() == known {
+        return Ok(());
+    }
     let details = serde_json::to_string(&details).map_err(|error| broken(0, error))?;
     db.prepare_cached("UPDATE item SET details = ? WHERE n = ?")?
         .execute(params![details, n])?;

@@ -1,5 +1,6 @@
 //! The jobs that change rows: enqueue, finish, change, record, forget.
 
+use std::collections::BTreeMap;
 use std::sync::Arc;
 
 use jiff::Timestamp;
@@ -84,8 +85,8 @@ impl Arrivals {
         Ok(())
     }
 
-    /// Settles whose the files are now.
-    fn end(mut self, outcome: &Result<(), StoreError>) -> Vec<Accepted> {
+    /// Settles whose the files are now; those of no row go.
+    fn end(mut self, desk: &mut Desk, outcome: &Result<(), StoreError>) -> Vec<Accepted> {
         match outcome {
             Ok(()) => {
                 for (new, accepted) in self.items.iter_mut().zip(&self.accepted) {
@@ -94,10 +95,11 @@ impl Arrivals {
                     }
                 }
             }
-            // Refused before the commit: the files are of no row.
-            Err(StoreError::Exists(_) | StoreError::Fenced(_) | StoreError::Unknown(_)) => {}
-            // A commit that failed may yet turn out durable: the next opening sorts it out.
-            Err(_) => self.items.iter_mut().for_each(|new| new.body.spare()),
+            Err(StoreError::InDoubt(_)) => {
+                let files = self.items.iter_mut().filter_map(|new| new.body.spare());
+                desk.doubtful.extend(files);
+            }
+            Err(_) => {}
         }
         self.accepted
     }
@@ -128,7 +130,7 @@ impl Job for Enqueue {
     }
 
     fn end(self: Box<Self>, desk: &mut Desk, outcome: Result<(), StoreError>) {
-        let accepted = self.arrivals.end(&outcome);
+        let accepted = self.arrivals.end(desk, &outcome);
         if outcome.is_ok() {
             wake(desk);
         }
@@ -140,7 +142,8 @@ impl Job for Enqueue {
 #[derive(Debug, Clone)]
 pub(super) struct Loan {
     pub(super) id: ItemId,
-    pub(super) numbers: Vec<u32>,
+    /// By number; after how many attempts each was lent.
+    recipients: BTreeMap<u32, u32>,
     pub(super) token: u64,
 }
 
@@ -148,11 +151,11 @@ impl Loan {
     pub(super) fn of(claim: &Claim) -> Self {
         Self {
             id: claim.item.id,
-            numbers: claim
+            recipients: claim
                 .item
                 .recipients
                 .iter()
-                .map(|recipient| recipient.number)
+                .map(|recipient| (recipient.number, recipient.attempts))
                 .collect(),
             token: claim.token,
         }
@@ -161,7 +164,7 @@ impl Loan {
     /// The row of the item and the keys of its recipients, if all are still lent to this worker.
     pub(super) fn check(&self, desk: &Desk) -> Result<(i64, Vec<Key>), StoreError> {
         let n = rows::number_of(&desk.db, self.id)?;
-        let keys: Vec<Key> = self.numbers.iter().map(|number| (n, *number)).collect();
+        let keys: Vec<Key> = self.recipients.keys().map(|number| (n, *number)).collect();
         if desk.leases.hold(&keys, self.token) {
             Ok((n, keys))
         } else {
@@ -194,7 +197,13 @@ impl Finish {
         }
     }
 
-    fn settle(&self, db: &Connection, n: i64, settled: &Settled) -> Result<(), StoreError> {
+    /// Records an outcome; whether it was not on record yet, of a recipient that still waits for one.
+    ///
+    /// The count of attempts fences it: after a commit that failed though it was done, the worker
+    /// records the same outcome again.
+    fn settle(&self, db: &Connection, n: i64, settled: &Settled) -> Result<bool, StoreError> {
+        let attempts = self.loan.recipients.get(&settled.number);
+        let attempts = attempts.ok_or(StoreError::Fenced(self.loan.id))?;
         let (state, what) = match settled.outcome {
             Outcome::Delivered => (State::Delivered, What::Delivered),
             Outcome::Deferred { .. } => (State::Queued, What::Deferred),
@@ -209,27 +218,39 @@ impl Finish {
             } => (Some(millis(next_due)), delay_reported),
             _ => (None, false),
         };
-        // What an operator held meanwhile is only tried again when it is released.
-        db.prepare_cached(
-            "UPDATE recipient SET
-                 state = CASE WHEN ?1 = 'queued' THEN state ELSE ?1 END,
-                 attempts = attempts + 1,
-                 next_due = coalesce(?2, next_due),
-                 last_attempt = ?3, status = ?4, text = ?5, relay = ?6,
-                 delay_reported = delay_reported OR ?7
-             WHERE item = ?8 AND number = ?9 AND state IN ('queued', 'held')",
-        )?
-        .execute(params![
-            state.name(),
-            next_due,
-            millis(self.now),
-            settled.status,
-            settled.text,
-            settled.relay,
-            delay_reported,
-            n,
-            settled.number,
-        ])?;
+        // What an operator held meanwhile is only tried again when it is released; what was deleted
+        // stays so.
+        let waits: Option<bool> = db
+            .prepare_cached(
+                "UPDATE recipient SET
+                     state = CASE WHEN ?1 = 'queued' OR state = 'deleted' THEN state ELSE ?1 END,
+                     attempts = attempts + 1,
+                     next_due = coalesce(?2, next_due),
+                     last_attempt = ?3, status = ?4, text = ?5, relay = ?6,
+                     delay_reported = delay_reported OR ?7
+                 WHERE item = ?8 AND number = ?9 AND attempts = ?10
+                     AND state IN ('queued', 'held', 'deleted')
+                 RETURNING state <> 'deleted'",
+            )?
+            .query_row(
+                params![
+                    state.name(),
+                    next_due,
+                    millis(self.now),
+                    settled.status,
+                    settled.text,
+                    settled.relay,
+                    delay_reported,
+                    n,
+                    settled.number,
+                    attempts,
+                ],
+                |row| row.get(0),
+            )
+            .optional()?;
+        let Some(waits) = waits else {
+            return Ok(false);
+        };
         let mut words = Vec::new();
         words.extend(settled.relay.as_deref());
         words.extend(settled.status.as_deref());
@@ -241,7 +262,8 @@ impl Finish {
             Some(settled.number),
             what,
             &words.join(" "),
-        )
+        )?;
+        Ok(waits)
     }
 }
 
@@ -252,11 +274,12 @@ impl Job for Finish {
 
     fn write(&mut self, desk: &mut Desk) -> Result<(), StoreError> {
         let (n, keys) = self.loan.check(desk)?;
+        let mut is_news = self.settled.is_empty();
         for settled in &self.settled {
-            if !self.loan.numbers.contains(&settled.number) {
-                return Err(StoreError::Fenced(self.loan.id));
-            }
-            self.settle(&desk.db, n, settled)?;
+            is_news |= self.settle(&desk.db, n, settled)?;
+        }
+        if !is_news {
+            self.arrivals.items.clear();
         }
         if !self.arrivals.items.is_empty() {
             Failpoint::OutcomeNoReport.pass();
@@ -279,17 +302,21 @@ impl Job for Finish {
             desk.leases.give_back(&self.keys);
             wake(desk);
         }
-        let accepted = self.arrivals.end(&outcome);
+        let accepted = self.arrivals.end(desk, &outcome);
         let _ = self.reply.send(outcome.map(|()| accepted));
     }
 }
 
 /// Marks an item done and drops its body, if no recipient waits any more.
+///
+/// If nothing of it was delivered, the same may come again: it is no duplicate then.
 fn close(desk: &mut Desk, n: i64, now: Timestamp) -> Result<(), StoreError> {
     let closed = desk
         .db
         .prepare_cached(
-            "UPDATE item SET done = ?2 WHERE n = ?1 AND done IS NULL AND NOT EXISTS (
+            "UPDATE item SET done = ?2, duplicate = CASE WHEN EXISTS (
+                 SELECT 1 FROM recipient WHERE item = ?1 AND state = 'delivered') THEN duplicate END
+             WHERE n = ?1 AND done IS NULL AND NOT EXISTS (
                  SELECT 1 FROM recipient WHERE item = ?1 AND state IN ('queued', 'held'))
              RETURNING file",
         )?

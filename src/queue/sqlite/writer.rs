@@ -13,6 +13,7 @@ use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
 use super::lease::Leases;
+use super::rows;
 use crate::queue::store::StoreError;
 
 /// Jobs committed together at most.
@@ -32,6 +33,8 @@ pub(super) struct Desk {
     pub(super) folder: Arc<Path>,
     /// Bodies whose row goes with this commit.
     pub(super) unlinked: Vec<PathBuf>,
+    /// Bodies whose commit failed and may yet have been done.
+    pub(super) doubtful: Vec<PathBuf>,
     /// Told after every commit that may have made something due.
     pub(super) changed: watch::Sender<u64>,
 }
@@ -75,7 +78,8 @@ pub(super) fn work(mut desk: Desk, line: &Receiver<Waiting>) {
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
                 fold(&desk.db);
-                dirty = false;
+                resolve(&mut desk);
+                dirty = !desk.doubtful.is_empty();
                 continue;
             }
         };
@@ -89,6 +93,7 @@ pub(super) fn work(mut desk: Desk, line: &Receiver<Waiting>) {
             group.push(next);
         }
         dirty |= commit(&mut desk, group);
+        resolve(&mut desk);
     }
     fold(&desk.db);
 }
@@ -103,11 +108,9 @@ fn commit(desk: &mut Desk, group: Vec<Waiting>) -> bool {
             for (waiting, outcome) in writers.into_iter().zip(outcomes) {
                 waiting.job.end(desk, outcome);
             }
-            for path in std::mem::take(&mut desk.unlinked) {
-                if let Err(error) = std::fs::remove_file(&path) {
-                    tracing::warn!(path = %path.display(), %error, "could not remove a body");
-                }
-            }
+            std::mem::take(&mut desk.unlinked)
+                .iter()
+                .for_each(|path| remove(path));
         }
         Err(error) => {
             desk.unlinked.clear();
@@ -159,8 +162,33 @@ fn transaction(
         run(desk, "RELEASE job")?;
         outcomes.push(outcome);
     }
-    run(desk, "COMMIT")?;
+    run(desk, "COMMIT").map_err(|error| match error {
+        // The record that makes a commit is written last: for that there was no room.
+        StoreError::Failed(cause) => StoreError::InDoubt(cause),
+        certain => certain,
+    })?;
     Ok(outcomes)
+}
+
+/// Removes the bodies of commits that failed, once it is certain that they were not done: a later
+/// commit has taken their place in the log, and no row names them.
+fn resolve(desk: &mut Desk) {
+    if desk.doubtful.is_empty() || run(desk, "UPDATE epoch SET opened = opened + 1").is_err() {
+        return;
+    }
+    for path in std::mem::take(&mut desk.doubtful) {
+        match rows::is_named(&desk.db, &path) {
+            Ok(true) => {}
+            Ok(false) => remove(&path),
+            Err(_) => desk.doubtful.push(path),
+        }
+    }
+}
+
+fn remove(body: &Path) {
+    if let Err(error) = std::fs::remove_file(body) {
+        tracing::warn!(path = %body.display(), %error, "could not remove a body");
+    }
 }
 
 fn run(desk: &Desk, statement: &str) -> Result<(), StoreError> {
@@ -186,11 +214,13 @@ mod tests {
     use bytes::Bytes;
     use tokio::sync::{Semaphore, oneshot};
 
-    use super::super::{schema, write::Enqueue};
+    use super::super::claim::Lend;
+    use super::super::schema;
+    use super::super::write::{Enqueue, Finish, Loan};
     use super::*;
     use crate::queue::item::{Item, ItemId, Mail, Origin, Priority, Recipient};
     use crate::queue::spool::Body;
-    use crate::queue::store::NewItem;
+    use crate::queue::store::{ClaimRequest, Finished, NewItem, Outcome, Settled};
 
     fn item(size: usize) -> NewItem {
         let now = jiff::Timestamp::UNIX_EPOCH;
@@ -214,19 +244,78 @@ mod tests {
         }
     }
 
+    fn desk(folder: &Path) -> Desk {
+        Desk {
+            db: schema::open_writer(&folder.join("queue.db")).unwrap(),
+            leases: Leases::new(1),
+            folder: folder.into(),
+            unlinked: Vec::new(),
+            doubtful: Vec::new(),
+            changed: watch::channel(0).0,
+        }
+    }
+
+    fn waiting(job: impl Job + 'static) -> Waiting {
+        let _room = Arc::new(Semaphore::new(1)).try_acquire_owned().unwrap();
+        let job = Box::new(job);
+        Waiting { job, _room }
+    }
+
+    #[test]
+    fn an_outcome_recorded_again_after_a_commit_in_doubt_brings_no_second_report() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut desk = desk(folder.path());
+        let now = jiff::Timestamp::UNIX_EPOCH;
+        let (reply, _) = oneshot::channel();
+        commit(&mut desk, vec![waiting(Enqueue::new(vec![item(1)], reply))]);
+        for outcome in [
+            Outcome::Deferred {
+                next_due: now,
+                delay_reported: true,
+            },
+            Outcome::Failed,
+        ] {
+            let (reply, mut answer) = oneshot::channel();
+            let request = ClaimRequest::new(now);
+            commit(&mut desk, vec![waiting(Lend { request, reply })]);
+            let claim = answer.try_recv().unwrap().unwrap().remove(0);
+            let finish = |reply| {
+                let settled = vec![Settled {
+                    number: 0,
+                    outcome,
+                    status: None,
+                    text: String::new(),
+                    relay: None,
+                }];
+                let mut finished = Finished::new(now, settled);
+                let mut report = item(1);
+                report.item.recipients[0].route = "elsewhere".to_owned();
+                report.item.priority = Priority::Deferred;
+                finished.new_items.push(report);
+                waiting(Finish::new(Loan::of(&claim), finished, reply))
+            };
+            // It was committed, and said that it failed.
+            let (reply, _) = oneshot::channel();
+            let mut first = [finish(reply)];
+            transaction(&mut desk, &mut first).unwrap();
+            let [first] = first;
+            let error = StoreError::InDoubt(Arc::new(std::io::Error::other("?")));
+            first.job.end(&mut desk, Err(error));
+            let (reply, mut answer) = oneshot::channel();
+            commit(&mut desk, vec![finish(reply)]);
+            assert_eq!(answer.try_recv().unwrap().unwrap(), []);
+        }
+        let count = |sql: &str| -> i64 { desk.db.query_row(sql, [], |row| row.get(0)).unwrap() };
+        assert_eq!(count("SELECT count(*) FROM item"), 3, "one report of each");
+        assert_eq!(count("SELECT max(attempts) FROM recipient"), 2);
+        assert_eq!(count("SELECT count(*) FROM event WHERE recipient = 0"), 2);
+    }
+
     #[test]
     fn without_room_a_job_fails_and_the_next_smaller_one_is_taken() {
         let folder = tempfile::tempdir().unwrap();
-        let db = schema::open_writer(&folder.path().join("queue.db")).unwrap();
-        db.pragma_update(None, "max_page_count", 60).unwrap();
-        let (changed, _) = watch::channel(0);
-        let desk = Desk {
-            db,
-            leases: Leases::new(1),
-            folder: folder.path().into(),
-            unlinked: Vec::new(),
-            changed,
-        };
+        let desk = desk(folder.path());
+        desk.db.pragma_update(None, "max_page_count", 60).unwrap();
         let (line, jobs) = mpsc::channel();
         let room = Arc::new(Semaphore::new(9));
         let mut answers = Vec::new();
