@@ -9,6 +9,7 @@ pub mod report;
 pub mod route;
 pub mod rules;
 pub mod service;
+pub mod subject;
 pub mod wire;
 
 use std::sync::{Arc, PoisonError, RwLock};

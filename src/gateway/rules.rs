@@ -178,11 +178,21 @@ impl Rules {
         }
     }
 
+    /// Where mail for this address goes, if it is the postmaster of one of our domains (RFC 5321
+    /// section 4.5.1).
+    #[must_use]
+    pub fn postmaster(&self, address: &AddrSpec) -> Option<&str> {
+        let gateway = &self.config.gateway;
+        let ours = address.domain().is_empty() || gateway.is_ours(address.domain());
+        let is_postmaster = ours && address.local().eq_ignore_ascii_case("postmaster");
+        is_postmaster.then_some(gateway.postmaster.as_str())
+    }
+
     fn place(&self, address: &AddrSpec, may_relay: bool) -> Result<Placed, Refusal> {
-        let ours = address.domain().is_empty() || self.config.gateway.is_ours(address.domain());
-        if ours && address.local().eq_ignore_ascii_case("postmaster") {
-            return Ok(smtp(self.config.gateway.postmaster.clone()));
+        if let Some(postmaster) = self.postmaster(address) {
+            return Ok(smtp(postmaster.to_owned()));
         }
+        let ours = address.domain().is_empty() || self.config.gateway.is_ours(address.domain());
         let relayed = |mailbox: &AddrSpec| {
             if may_relay {
                 Ok(smtp(mailbox.to_string()))
@@ -240,10 +250,10 @@ impl Rules {
                 let mailbox = to_rfc822::map(&context, address, Role::Recipient)
                     .map_err(refusal)?
                     .value;
+                if let Some(postmaster) = self.postmaster(&mailbox) {
+                    return Ok(smtp(postmaster.to_owned()));
+                }
                 if self.config.gateway.is_ours(mailbox.domain()) {
-                    if mailbox.local().eq_ignore_ascii_case("postmaster") {
-                        return Ok(smtp(self.config.gateway.postmaster.clone()));
-                    }
                     return Err(unroutable(
                         &address.to_string(),
                         "no table and no route has it",

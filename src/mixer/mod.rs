@@ -35,6 +35,7 @@
 //! | 5.3.6 | to_rfc822/envelope.rs |
 //! | 5.3.7 | to_rfc822/trace.rs |
 //! | 5.3.8.1, 5.3.8.3 | to_rfc822/report/mod.rs |
+//! | 5.3.9 | to_rfc822/probe.rs |
 //! | 5.1.8.1, 5.1.8.2, 5.1.8.3 | to_x400/report.rs |
 //! | 5.1.8.4, 5.3.8.2 | status.rs |
 

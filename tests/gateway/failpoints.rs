@@ -23,7 +23,7 @@ impl Scene {
     async fn new() -> Self {
         let auditor = Arc::new(Auditor::default());
         let neighbours = Neighbours::start(&auditor).await;
-        let world = World::new(neighbours.mail, neighbours.mta);
+        let world = World::new(neighbours.mail, neighbours.mtas);
         Self {
             ada: MailUser::new(world.smtp, &auditor),
             mta: MtaUser::new(world.x400, &auditor),
@@ -47,7 +47,7 @@ impl Scene {
     async fn hand_in(&self, way: Way, message: &Message) -> bool {
         match way {
             Way::ToX400 => self.ada.hand_in(message).await,
-            Way::ToMail => self.mta.hand_in(message).await,
+            Way::ToMail | Way::Probe => self.mta.hand_in(message).await,
         }
     }
 

@@ -1,5 +1,8 @@
 //! Fifty kills under load from both sides, and one at each failpoint: nothing acknowledged is lost.
 //!
+//! Messages part ways to a mail server and two MTAs; some of their recipients are refused, others lead
+//! nowhere, so that reports are owed; some are probes.
+//!
 //! `MIXGATE_KILLS` says how many kills, `MIXGATE_SEED` repeats the moments of a run.
 
 use std::collections::HashMap;
@@ -12,7 +15,7 @@ use mixgate::failpoint::Failpoint;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
 
-use crate::audit::{Auditor, InFlight, Message, Way};
+use crate::audit::{Auditor, InFlight, Message, To, Way};
 use crate::neighbours::{MailUser, MtaUser, Neighbours};
 use crate::world::{PATIENCE, Serve, World};
 
@@ -29,7 +32,7 @@ async fn nothing_acknowledged_is_lost_by_kills_under_load() {
     let mut chance = Chance::new();
     let auditor = Arc::new(Auditor::default());
     let neighbours = Neighbours::start(&auditor).await;
-    let world = World::new(neighbours.mail, neighbours.mta);
+    let world = World::new(neighbours.mail, neighbours.mtas);
     let stop = Arc::new(AtomicBool::new(false));
     let mut users = users(&world, &auditor, &stop);
 
@@ -73,7 +76,7 @@ async fn nothing_acknowledged_is_lost_by_kills_under_load() {
     assert!(waiting.is_empty(), "{waiting:?}");
     assert!(world.spooled().is_empty(), "{:?}", world.spooled());
     assert!(sum.reports > 0, "no report was ever made");
-    for way in [Way::ToX400, Way::ToMail] {
+    for way in [Way::ToX400, Way::ToMail, Way::Probe] {
         assert!(
             seen.queued.contains_key(&way),
             "no kill met a message {way:?} in the queue"
@@ -163,7 +166,22 @@ async fn next(auditor: &Auditor, stop: &AtomicBool, way: Way, round: u32) -> Opt
     }
     sleep(Duration::from_millis(10)).await;
     let size = if round % 6 == 4 { LARGE } else { 400 };
-    Some(auditor.message(way, round % 5 == 3, size))
+    let to: &[To] = match (way, round % 5) {
+        (Way::ToX400, 0) => &[To::Jo],
+        (Way::ToX400, 1) => &[To::Kim, To::Ada, To::Jo],
+        (Way::ToX400, 2) => &[To::Jo, To::NobodyInMail, To::Bob],
+        (Way::ToX400, 3) => &[To::NobodyAtHub],
+        (Way::ToX400, _) => &[To::Ada, To::NobodyAtHub, To::Kim],
+        (_, 0) => &[To::Ada],
+        (_, 1) => &[To::Stray, To::Ada, To::Kim, To::Bob],
+        (_, 2) => &[To::Kim, To::NobodyInMail, To::Ada],
+        (_, 3) => &[To::NobodyInMail, To::Stray],
+        (_, _) => {
+            let to = &[To::Bob, To::Stray, To::Kim];
+            return Some(auditor.message_to(Way::Probe, to, 400));
+        }
+    };
+    Some(auditor.message_to(way, to, size))
 }
 
 /// Waits until all that was acknowledged has arrived; what has not is the auditor's to tell.

@@ -18,4 +18,5 @@ mod ipm;
 mod kills;
 mod neighbours;
 mod serve;
+mod transfers;
 mod world;

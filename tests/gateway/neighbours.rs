@@ -9,7 +9,14 @@ use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use jiff::Timestamp;
-use mixgate::mixer::address::Attributes;
+use mixgate::asn1;
+use mixgate::asn1::mta::{
+    MtsApdu, PerRecipientIndicators, PerRecipientMessageTransferFields,
+    PerRecipientProbeTransferFields, Probe,
+};
+use mixgate::asn1::mts::ORName;
+use mixgate::gateway::subject::Subject;
+use mixgate::mixer::address::{Attributes, wire};
 use mixgate::octets::Octets;
 use mixgate::rfc822::address::Mailbox;
 use mixgate::rfc822::{AddrSpec, Entity, Envelope, Fields, MediaType, Recipient, Status};
@@ -19,23 +26,23 @@ use mixgate::x400::{
 };
 use tokio::task::JoinHandle;
 
-use crate::audit::{Auditor, Message};
+use crate::audit::{Auditor, Message, Place, To, Way};
 use crate::ipm::Letter;
 
 /// An Internet user.
 const ADA: &str = "ada@internet.example";
 /// A user of the X.400 organisation.
-const JO: &str = "/G=Jo/S=Smith/O=Sales/PRMD=ORG/ADMD=HUB/C=GB/";
+pub const JO: &str = "/G=Jo/S=Smith/O=Sales/PRMD=ORG/ADMD=HUB/C=GB/";
 
-/// Both neighbours, listening.
+/// The neighbours, listening.
 pub struct Neighbours {
     /// Where the mail server listens.
     pub mail: SocketAddr,
-    /// Where the MTA listens.
-    pub mta: SocketAddr,
+    /// Where the MTAs listen: the hub, the spoke.
+    pub mtas: [SocketAddr; 2],
     /// Milliseconds each takes to answer for a message that has arrived.
     pub delay: Arc<AtomicU64>,
-    servers: [JoinHandle<()>; 2],
+    servers: [JoinHandle<()>; 3],
 }
 
 impl Neighbours {
@@ -45,6 +52,7 @@ impl Neighbours {
         let desk = Desk {
             auditor: Arc::clone(auditor),
             delay: Arc::clone(&delay),
+            place: Place::Mail,
         };
         let config = smtp::Config {
             listen: vec![SocketAddr::from(([127, 0, 0, 1], 0))],
@@ -53,23 +61,30 @@ impl Neighbours {
         let name = "mail.internet.example";
         let mail_server = smtp::Server::bind(name, config, Arc::new(desk.clone()));
         let mail_server = mail_server.await.unwrap();
-        let config = x400::Config {
-            listen: vec!["127.0.0.1:0".to_owned()],
-            lenient: true,
-            ..x400::Config::default()
-        };
-        let directory = Arc::new(Directory::new(config, "HUB").unwrap());
-        let mta_server = x400::Server::bind(directory, Arc::new(desk)).await.unwrap();
+        let hub = mta("HUB", desk.at(Place::Hub)).await;
+        let spoke = mta("SPOKE", desk.at(Place::Spoke)).await;
         Self {
             mail: mail_server.addresses()[0],
-            mta: mta_server.addresses()[0],
+            mtas: [hub.addresses()[0], spoke.addresses()[0]],
             delay,
             servers: [
                 tokio::spawn(mail_server.run(std::future::pending())),
-                tokio::spawn(mta_server.run(std::future::pending())),
+                tokio::spawn(hub.run(std::future::pending())),
+                tokio::spawn(spoke.run(std::future::pending())),
             ],
         }
     }
+}
+
+/// An MTA of this name.
+async fn mta(name: &str, desk: Desk) -> x400::Server<Desk> {
+    let config = x400::Config {
+        listen: vec!["127.0.0.1:0".to_owned()],
+        lenient: true,
+        ..x400::Config::default()
+    };
+    let directory = Arc::new(Directory::new(config, name).unwrap());
+    x400::Server::bind(directory, Arc::new(desk)).await.unwrap()
 }
 
 impl Drop for Neighbours {
@@ -85,9 +100,18 @@ impl Drop for Neighbours {
 struct Desk {
     auditor: Arc<Auditor>,
     delay: Arc<AtomicU64>,
+    place: Place,
 }
 
 impl Desk {
+    /// One like it, elsewhere.
+    fn at(&self, place: Place) -> Self {
+        Self {
+            place,
+            ..self.clone()
+        }
+    }
+
     /// From here on the gateway does not know whether it arrived.
     async fn hesitate(&self) {
         let delay = self.delay.load(Ordering::Relaxed);
@@ -100,7 +124,7 @@ impl Desk {
 /// A mail that is arriving.
 struct Arriving {
     desk: Desk,
-    is_report: bool,
+    envelope: Envelope,
     octets: BytesMut,
 }
 
@@ -122,7 +146,7 @@ impl Receiver for Desk {
     async fn data(&self, _: &SessionInfo, envelope: Envelope) -> Result<Arriving, Reply> {
         Ok(Arriving {
             desk: self.clone(),
-            is_report: envelope.reverse_path.is_none(),
+            envelope,
             octets: BytesMut::new(),
         })
     }
@@ -137,10 +161,10 @@ impl Sink for Arriving {
     async fn end(self) -> Result<Accepted, Reply> {
         let Self {
             desk,
-            is_report,
+            envelope,
             octets,
         } = self;
-        desk.auditor.mail(octets.freeze(), is_report);
+        desk.auditor.mail(octets.freeze(), &envelope);
         desk.hesitate().await;
         Ok(Accepted {
             id: "arrived".to_owned(),
@@ -166,15 +190,22 @@ impl Handler for Desk {
     }
 
     async fn commit(&self, _: &Caller, parcel: Parcel, arrived: Arrived) -> Result<(), Refusal> {
-        let is_report = arrived.kind == ApduKind::Report;
-        let envelope = String::from_utf8_lossy(&arrived.envelope).to_lowercase();
-        if !is_report && envelope.contains("nobody") {
-            return Err(Refusal {
-                reason: RefusalReason::Unrecoverable,
-                explanation: "no such user".to_owned(),
+        let octets = parcel.0.freeze();
+        if arrived.kind == ApduKind::Message {
+            let (subject, _) = Subject::of_message(&octets).unwrap();
+            let refused = subject.recipients.iter().any(|recipient| {
+                let bit = PerRecipientIndicators::RESPONSIBILITY;
+                recipient.indicators.contains(bit)
+                    && format!("{:?}", recipient.name.address()).contains("nobody")
             });
+            if refused {
+                return Err(Refusal {
+                    reason: RefusalReason::Unrecoverable,
+                    explanation: "no such user".to_owned(),
+                });
+            }
         }
-        self.auditor.apdu(&parcel.0.freeze(), is_report);
+        self.auditor.apdu(&octets, self.place);
         self.hesitate().await;
         Ok(())
     }
@@ -202,7 +233,8 @@ impl MailUser {
         let (envelope, mail) = mail(message);
         self.auditor.begins(message);
         let outcomes = self.client.send(&self.gateway, &envelope, &mail).await;
-        let acknowledged = matches!(outcomes.as_slice(), [smtp::Outcome::Delivered(_)]);
+        let mut outcomes = outcomes.iter();
+        let acknowledged = outcomes.all(|outcome| matches!(outcome, smtp::Outcome::Delivered(_)));
         self.auditor.ends(message, acknowledged);
         acknowledged
     }
@@ -211,15 +243,12 @@ impl MailUser {
 /// The mail of a message.
 pub fn mail(message: &Message) -> (Envelope, Octets) {
     let mailbox = |text: &str| AddrSpec::from_path(&format!("<{text}>")).unwrap().unwrap();
-    let (ada, to) = match message.refused {
-        true => (ADA, "nobody@sales.example.org"),
-        false => (ADA, "Jo.Smith@sales.example.org"),
-    };
-    let (ada, to) = (mailbox(ada), mailbox(to));
+    let ada = mailbox(ADA);
+    let to: Vec<AddrSpec> = message.to.iter().map(|to| mailbox(to.mailbox())).collect();
     let token = &message.token;
     let mut header = Fields::new();
     header.mailboxes("From", &[Mailbox::new(ada.clone())]);
-    header.mailboxes("To", &[Mailbox::new(to.clone())]);
+    header.mailboxes("To", &[Mailbox::new(to[0].clone())]);
     header.text("Subject", token);
     header.structured("Message-ID", &format!("<{token}@internet.example>"));
     let text = Entity::unicode("What is attached must arrive.\r\n");
@@ -228,7 +257,7 @@ pub fn mail(message: &Message) -> (Envelope, Octets) {
     let content = Entity::multipart(MediaType::new("multipart", "mixed"), vec![text, file]);
     let envelope = Envelope {
         reverse_path: Some(ada),
-        recipients: vec![Recipient::new(to)],
+        recipients: to.into_iter().map(Recipient::new).collect(),
         ..Envelope::default()
     };
     (envelope, content.write(&header))
@@ -273,20 +302,51 @@ impl MtaUser {
 }
 
 /// The APDU of a message; the same whenever it is asked for, but for its time.
-fn apdu(message: &Message) -> Octets {
-    let to = match message.refused {
-        true => "nobody(a)internet.example",
-        false => "ada(a)internet.example",
-    };
-    let to = format!("/DD.RFC-822={to}/O=Gateway/PRMD=EXAMPLE/ADMD= /C=GB/");
+pub fn apdu(message: &Message) -> Octets {
     let address = |text: &str| text.parse::<Attributes>().unwrap();
     let letter = Letter {
         from: &address(JO),
         name: "Jo Smith",
-        to: &address(&to),
+        to: &address(&message.to[0].or_address()),
         subject: &message.token,
         text: "What is attached must arrive.\r\n",
         file: ("payload", &message.payload),
     };
-    letter.apdu(&message.token, Timestamp::now())
+    let letter = letter.apdu(&message.token, Timestamp::now());
+    let Ok(MtsApdu::Message(mut letter)) = asn1::decode(&letter.to_bytes()) else {
+        panic!("no message");
+    };
+    let name = |to: &To| ORName::from(wire::or_address(&address(&to.or_address())));
+    let numbered = (1..).zip(&message.to);
+    if message.way != Way::Probe {
+        let asks = letter.envelope.per_recipient_fields.remove(0);
+        letter.envelope.per_recipient_fields = numbered
+            .map(|(number, to)| PerRecipientMessageTransferFields {
+                recipient_name: name(to),
+                originally_specified_recipient_number: number,
+                ..asks.clone()
+            })
+            .collect();
+        return asn1::encode_octets(&MtsApdu::Message(letter));
+    }
+    let envelope = letter.envelope;
+    let asks = PerRecipientIndicators::of(&[
+        PerRecipientIndicators::RESPONSIBILITY,
+        PerRecipientIndicators::ORIGINATING_MTA_REPORT,
+        PerRecipientIndicators::ORIGINATOR_REPORT,
+    ]);
+    let fields = numbered.map(|(number, to)| PerRecipientProbeTransferFields {
+        recipient_name: name(to),
+        originally_specified_recipient_number: number,
+        per_recipient_indicators: asks.clone(),
+        ..PerRecipientProbeTransferFields::default()
+    });
+    asn1::encode_octets(&MtsApdu::Probe(Probe {
+        probe_identifier: envelope.message_identifier,
+        originator_name: envelope.originator_name,
+        content_type: envelope.content_type,
+        trace_information: envelope.trace_information,
+        per_recipient_fields: fields.collect(),
+        ..Probe::default()
+    }))
 }

@@ -52,7 +52,7 @@ impl Telnet {
 async fn sigterm_finishes_what_is_under_way() {
     let auditor = Arc::new(Auditor::default());
     let neighbours = Neighbours::start(&auditor).await;
-    let world = World::new(neighbours.mail, neighbours.mta);
+    let world = World::new(neighbours.mail, neighbours.mtas);
     let mut serve = world.serve(None).await;
 
     // On its way out: a mail that its receiver is slow to answer for.
@@ -110,7 +110,7 @@ async fn sigterm_finishes_what_is_under_way() {
 async fn a_second_gateway_on_the_same_queue_is_refused() {
     let auditor = Arc::new(Auditor::default());
     let neighbours = Neighbours::start(&auditor).await;
-    let world = World::new(neighbours.mail, neighbours.mta);
+    let world = World::new(neighbours.mail, neighbours.mtas);
     let _serve = world.serve(None).await;
     let second = world.run(&["serve"]).await;
     assert_eq!(second.status.code(), Some(75), "{second:?}");
@@ -130,7 +130,7 @@ async fn a_second_gateway_on_the_same_queue_is_refused() {
 async fn queue_list_is_the_same_from_the_gateway_and_from_the_store() {
     let auditor = Arc::new(Auditor::default());
     // Nobody listens on the other side: what comes stays.
-    let world = World::new(free_address(), free_address());
+    let world = World::new(free_address(), [free_address(), free_address()]);
     assert_eq!(
         listed(&world.run(&["queue", "list", "--json"]).await),
         [""; 0]
@@ -152,7 +152,7 @@ async fn queue_list_is_the_same_from_the_gateway_and_from_the_store() {
         "elsewhere.toml",
         "elsewhere.sock",
         free_address(),
-        free_address(),
+        [free_address(), free_address()],
     );
     let elsewhere = world.path("elsewhere.toml");
     let mut command = std::process::Command::new(env!("CARGO_BIN_EXE_mixgate"));

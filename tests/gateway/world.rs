@@ -28,28 +28,37 @@ pub struct World {
 }
 
 impl World {
-    /// A gateway between the mail server at `mail` and the MTA at `mta`.
-    pub fn new(mail: SocketAddr, mta: SocketAddr) -> Self {
+    /// A gateway between the mail server at `mail` and two MTAs, the hub and the spoke.
+    pub fn new(mail: SocketAddr, mtas: [SocketAddr; 2]) -> Self {
         let world = Self {
             folder: tempfile::tempdir().unwrap(),
             smtp: free_address(),
             x400: free_address(),
         };
-        world.configure("mixgate.toml", "control.sock", mail, mta);
-        let write = |name, line| std::fs::write(world.path(name), line).unwrap();
+        world.configure("mixgate.toml", "control.sock", mail, mtas);
+        let write = |name, lines: [&str; 2]| {
+            std::fs::write(world.path(name), lines.join("\n") + "\n").unwrap();
+        };
         write(
             "table1",
-            "sales.example.org#O$Sales.PRMD$ORG.ADMD$HUB.C$GB#\n",
+            [
+                "sales.example.org#O$Sales.PRMD$ORG.ADMD$HUB.C$GB#",
+                "works.example.org#O$Works.PRMD$ORG.ADMD$HUB.C$GB#",
+            ],
         );
         write(
             "table2",
-            "O$Sales.PRMD$ORG.ADMD$HUB.C$GB#sales.example.org#\n",
+            [
+                "O$Sales.PRMD$ORG.ADMD$HUB.C$GB#sales.example.org#",
+                "O$Works.PRMD$ORG.ADMD$HUB.C$GB#works.example.org#",
+            ],
         );
         world
     }
 
     /// Writes a configuration over the one queue.
-    pub fn configure(&self, name: &str, socket: &str, mail: SocketAddr, mta: SocketAddr) {
+    pub fn configure(&self, name: &str, socket: &str, mail: SocketAddr, mtas: [SocketAddr; 2]) {
+        let [hub, spoke] = mtas;
         let text = format!(
             r#"[gateway]
 name = "gw.example.org"
@@ -67,6 +76,10 @@ retry = ["1s"]
 [control]
 socket = "{socket}"
 
+[routing]
+smtp-to-smtp = true
+x400-to-x400 = true
+
 [smtp]
 listen = ["{smtp}"]
 relay = "{mail}"
@@ -76,9 +89,15 @@ listen = ["{x400}"]
 
 [[x400.peer]]
 name = "hub"
-connect = ["{mta}"]
+connect = ["{hub}"]
 mta = "HUB"
 routes = ["/PRMD=*/ADMD=HUB/C=GB/"]
+
+[[x400.peer]]
+name = "spoke"
+connect = ["{spoke}"]
+mta = "SPOKE"
+routes = ["/O=Works/PRMD=ORG/ADMD=HUB/C=GB/"]
 
 [mapping]
 tables = ["table1", "table2"]

@@ -9,9 +9,10 @@ use jiff::tz::TimeZone;
 use jiff::{Timestamp, Zoned};
 use mixgate::asn1::mta::MtsApdu;
 use mixgate::asn1::{self, show};
-use mixgate::gateway::report::transfer::{Reporter, Subject};
+use mixgate::gateway::report::transfer::{Reporter, about};
 use mixgate::gateway::report::{Fate, Told};
 use mixgate::gateway::rules::{Rules, refusal};
+use mixgate::gateway::subject::Subject;
 use mixgate::mixer::address::Attributes;
 use mixgate::mixer::outcome::{Ledger, Unconverted};
 use mixgate::mixer::{domain, to_rfc822, to_x400};
@@ -228,15 +229,9 @@ fn not_delivered(apdu: &Bytes) -> Result<Bytes, Failure> {
         form: asn1::native::ExtensionForm::Implicit,
     };
     let now = Timestamp::now();
-    let report = Subject::from(message.envelope)
-        .report(
-            &reporter,
-            "HUB-0043",
-            &told,
-            Some(message.content),
-            now,
-            now,
-        )
+    let subject = Subject::from(message.envelope);
+    let content = || Some(message.content);
+    let report = about(&subject, &reporter, "HUB-0043", &told, content, now, now)
         .ok_or_else(|| Failure::Internal("the gateway asked for no report".to_owned()))?;
     Ok(asn1::encode(&report))
 }

@@ -1,7 +1,9 @@
 //! P1 in: where the X.400 server puts the octets of a transfer, and what their envelope says.
 //!
 //! The activity is confirmed only after the queue has committed. A recipient that cannot be reached
-//! is taken all the same, without a route: it fails at once, and its report goes back.
+//! is taken all the same, without a route: it fails at once, and its report goes back. A transfer
+//! that makes us responsible for nobody is confirmed and not kept: nothing is to be done for it, and
+//! nothing to be told (X.411 clause 12.2.1.1.1.6: the bit alone makes us act).
 
 use std::collections::HashSet;
 use std::io;
@@ -10,9 +12,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 use jiff::Timestamp;
 
-use crate::asn1::mta::{
-    MessageTransferEnvelope, PerRecipientIndicators, Probe, ReportTransferEnvelope,
-};
+use crate::asn1::mta::{MessageTransferEnvelope, PerRecipientIndicators, ReportTransferEnvelope};
 use crate::asn1::mts::{
     BuiltInContentType, ContentType, MTSIdentifier, ORName, Priority as Urgency,
 };
@@ -21,6 +21,7 @@ use crate::failpoint::Failpoint;
 use crate::gateway::log::shown;
 use crate::gateway::route::{Side, UNREACHABLE};
 use crate::gateway::rules::Rules;
+use crate::gateway::subject::{Addressee, Subject};
 use crate::gateway::{Gateway, clock, wire};
 use crate::queue::{
     Accepted, DuplicateKey, Identifier, IdentifierKind, Item, ItemId, NewItem, Origin, Priority,
@@ -54,6 +55,13 @@ impl Handler for TransferIn {
         let peer = from.peer.clone().unwrap_or_else(|| from.mta.clone());
         let id = spool.id();
         let identifier = wire::identifier_text(&envelope.identifier);
+        if envelope.recipients.is_empty() {
+            tracing::info!(
+                peer = %shown(&peer), association = from.association,
+                mts_identifier = %shown(&identifier), "discarded"
+            );
+            return Ok(());
+        }
         let addresses: Vec<String> = envelope
             .recipients
             .iter()
@@ -125,57 +133,32 @@ struct Envelope {
 
 impl Envelope {
     fn read(kind: ApduKind, octets: &Bytes) -> Result<Self, Unacceptable> {
-        match kind {
+        let (kind, subject) = match kind {
             ApduKind::Message => {
                 let envelope: MessageTransferEnvelope = asn1::decode(octets)?;
-                let fields = envelope.per_recipient_fields.into_iter().map(|fields| {
-                    let number = fields.originally_specified_recipient_number;
-                    (
-                        number,
-                        fields.recipient_name,
-                        fields.per_recipient_indicators,
-                    )
-                });
-                Ok(Self {
-                    kind: TransferKind::Message,
-                    identifier: envelope.message_identifier,
-                    originator: Some(envelope.originator_name),
-                    content_type: content_type(&envelope.content_type),
-                    priority: priority(envelope.priority),
-                    recipients: responsible(fields)?,
-                })
+                (TransferKind::Message, Subject::from(envelope))
             }
-            ApduKind::Probe => {
-                let envelope: Probe = asn1::decode(octets)?;
-                let fields = envelope.per_recipient_fields.into_iter().map(|fields| {
-                    let number = fields.originally_specified_recipient_number;
-                    (
-                        number,
-                        fields.recipient_name,
-                        fields.per_recipient_indicators,
-                    )
-                });
-                Ok(Self {
-                    kind: TransferKind::Probe,
-                    identifier: envelope.probe_identifier,
-                    originator: Some(envelope.originator_name),
-                    content_type: content_type(&envelope.content_type),
-                    priority: Priority::default(),
-                    recipients: responsible(fields)?,
-                })
-            }
+            ApduKind::Probe => (TransferKind::Probe, Subject::of_probe(octets)?),
             ApduKind::Report => {
                 let envelope: ReportTransferEnvelope = asn1::decode(octets)?;
-                Ok(Self {
+                return Ok(Self {
                     kind: TransferKind::Report,
                     identifier: envelope.report_identifier,
                     originator: None,
                     content_type: String::new(),
                     priority: Priority::default(),
                     recipients: vec![(0, envelope.report_destination_name)],
-                })
+                });
             }
-        }
+        };
+        Ok(Self {
+            kind,
+            identifier: subject.identifier,
+            originator: Some(subject.originator),
+            content_type: content_type(&subject.content_type),
+            priority: priority(subject.priority),
+            recipients: responsible(subject.recipients)?,
+        })
     }
 
     fn item(self, rules: &Rules, id: ItemId, peer: &str, from: &Caller, now: Timestamp) -> Item {
@@ -231,12 +214,15 @@ impl Envelope {
 ///
 /// Their numbers tell them apart in reports: one that is none, or that stands twice, is a fault of
 /// the whole envelope.
-fn responsible(
-    fields: impl Iterator<Item = (i64, ORName, PerRecipientIndicators)>,
-) -> Result<Vec<(u32, ORName)>, Unacceptable> {
+fn responsible(addressees: Vec<Addressee>) -> Result<Vec<(u32, ORName)>, Unacceptable> {
     let mut numbers = HashSet::new();
     let mut recipients = Vec::new();
-    for (number, name, indicators) in fields {
+    for Addressee {
+        number,
+        name,
+        indicators,
+    } in addressees
+    {
         if !indicators.contains(PerRecipientIndicators::RESPONSIBILITY) {
             continue;
         }

@@ -11,7 +11,7 @@ use crate::gateway::rules::Rules;
 use crate::gateway::{clock, log};
 use crate::mixer::outcome::Refusal;
 use crate::queue::schedule::Next;
-use crate::queue::{Claim, Finished, Item, Outcome, Recipient, Settled, StoreError};
+use crate::queue::{Accepted, Claim, Finished, Item, Outcome, Recipient, Settled, StoreError};
 use crate::rfc822::Status;
 
 /// How it ended for one recipient, before the queue's own rules of patience.
@@ -156,19 +156,16 @@ impl Deliverer {
             let now = clock::now();
             let (mut finished, settled) = conclude(rules, claim, body, &sent.ends, now);
             finished.identifiers.clone_from(&sent.identifiers);
-            let reports: Vec<String> = finished
-                .new_items
-                .iter()
-                .map(|new| new.item.id.to_string())
-                .collect();
             match self.gateway.store().finish(claim, finished).await {
-                Ok(_) => {
+                Ok(accepted) => {
                     let delay = now.duration_since(claim.item.arrived).as_secs_f64();
                     for settled in &settled {
                         log::outcome(&claim.item, &claim.route, settled, delay);
                     }
-                    for report in reports {
-                        tracing::info!(id = %claim.item.id, report, "reported");
+                    for accepted in accepted {
+                        if let Accepted::New(report) = accepted {
+                            tracing::info!(id = %claim.item.id, %report, "reported");
+                        }
                     }
                     return;
                 }

@@ -15,6 +15,7 @@ use crate::mixer::address::Attributes;
 use crate::mixer::basic::time::Time;
 use crate::mixer::context::Context;
 use crate::mixer::outcome::{RecipientMapping, RecipientOutcome, Refusal, Unconverted};
+use crate::mixer::to_x400::Addressed;
 use crate::mixer::{domain, to_rfc822, to_x400};
 use crate::octets::Octets;
 use crate::queue::{Claim, Identifier, IdentifierKind, Mail, Origin, TransferKind};
@@ -49,10 +50,10 @@ impl Deliverer {
     pub(super) async fn send_on(&self, rules: &Arc<Rules>, claim: &Claim, body: &Bytes) -> Sent {
         let to_smtp = claim.route == SMTP;
         match &claim.item.origin {
-            Origin::Transfer(transfer) if transfer.kind == TransferKind::Probe => {
-                probe(rules, claim).into()
-            }
             _ if claim.route == UNREACHABLE => unreachable(rules, claim).into(),
+            Origin::Transfer(transfer) if to_smtp && transfer.kind == TransferKind::Probe => {
+                probe(rules, claim, body).await.into()
+            }
             Origin::Mail(mail) if to_smtp => self.relay_mail(rules, claim, mail, body).await.into(),
             Origin::Mail(mail) => self.to_x400(rules, claim, mail, body).await,
             Origin::Transfer(_) if to_smtp => self.to_rfc822(rules, claim, body).await,
@@ -62,19 +63,17 @@ impl Deliverer {
 
     /// Mail to X.400 (RFC 2156 section 5.1).
     async fn to_x400(&self, rules: &Arc<Rules>, claim: &Claim, mail: &Mail, body: &Bytes) -> Sent {
-        // The copy for this route names the recipients it is responsible for (X.411 clause 14.3.1).
-        let (recipients, numbers): (Vec<_>, Vec<u32>) = (0..)
+        // The places in the envelope are the numbers of the recipients: they never change.
+        let numbers: Vec<u32> = (0..)
             .zip(&mail.envelope.recipients)
-            .filter(|(number, _)| is_claimed(claim, *number))
-            .map(|(number, recipient)| (recipient.clone(), number))
-            .unzip();
-        let envelope = Envelope {
-            recipients,
-            ..mail.envelope.clone()
-        };
-        let octets = body.clone();
+            .map(|(number, _)| number)
+            .filter(|number| is_claimed(claim, *number))
+            .collect();
+        let (envelope, octets, places) = (mail.envelope.clone(), body.clone(), numbers.clone());
         let converted = convert(rules, claim, move |context| {
-            to_x400::message(context, &envelope, &octets)
+            let ours = &|place| u32::try_from(place).is_ok_and(|place| places.contains(&place));
+            let envelope = &envelope;
+            to_x400::copy(context, &Addressed { envelope, ours }, &octets)
         });
         let message = match converted.await {
             Ok(message) => message,
@@ -146,7 +145,12 @@ impl Deliverer {
                 recipients,
                 ..message.envelope
             };
-            to_postmaster(rules, &mut envelope);
+            for recipient in &mut envelope.recipients {
+                let postmaster = rules.postmaster(&recipient.forward_path);
+                if let Some(Ok(postmaster)) = postmaster.map(str::parse) {
+                    recipient.forward_path = postmaster;
+                }
+            }
             ends.extend(outcomes(
                 &numbers,
                 self.smtp.send(relay, &envelope, &message.mail).await,
@@ -270,20 +274,6 @@ impl Deliverer {
     }
 }
 
-/// Mail for the postmaster of one of our domains goes to the one who is configured.
-fn to_postmaster(rules: &Rules, envelope: &mut Envelope) {
-    let gateway = &rules.config.gateway;
-    let Ok(postmaster) = gateway.postmaster.parse::<AddrSpec>() else {
-        return;
-    };
-    for recipient in &mut envelope.recipients {
-        let path = &recipient.forward_path;
-        if path.local().eq_ignore_ascii_case("postmaster") && gateway.is_ours(path.domain()) {
-            recipient.forward_path = postmaster.clone();
-        }
-    }
-}
-
 /// The `Received` field of mail that passes through (RFC 5321 section 4.4); none on mail of our own.
 fn received(rules: &Rules, claim: &Claim, mail: &Mail) -> String {
     if mail.helo.is_empty() {
@@ -338,23 +328,36 @@ fn outcomes(numbers: &[u32], outcomes: Vec<SmtpOutcome>) -> Vec<End> {
         .collect()
 }
 
-/// A probe is answered here: whether a message would have gone on (RFC 2156 section 5.3.9).
-fn probe(rules: &Rules, claim: &Claim) -> Vec<End> {
+/// A probe of recipients of mail is answered here, as its message would fare (RFC 2156 section 5.3.9);
+/// one of recipients that another MTA serves is passed on to it.
+async fn probe(rules: &Arc<Rules>, claim: &Claim, body: &Bytes) -> Vec<End> {
+    let (octets, most) = (body.clone(), rules.config.x400.max_apdu);
+    let converted = convert(rules, claim, move |context| {
+        to_rfc822::probe(context, &octets, most)
+    });
+    let probed = match converted.await {
+        Ok(probed) => probed,
+        Err(end) => return End::all(claim, &end),
+    };
     let recipients = claim.item.recipients.iter();
     recipients
-        .map(|recipient| match placed(rules, &recipient.address) {
-            Ok(_) => End {
-                number: recipient.number,
-                kind: EndKind::Delivered { reports: false },
-                status: Status(2, 1, 5),
-                codes: None,
-                text: format!(
-                    "Probe serviced by the gateway {}",
-                    rules.config.gateway.name
-                ),
-                relay: None,
-            },
-            Err(refusal) => End::refused(recipient.number, &refusal),
+        .map(|recipient| {
+            if probed
+                .recipient_numbers
+                .contains(&i64::from(recipient.number))
+            {
+                return End {
+                    number: recipient.number,
+                    kind: EndKind::Delivered { reports: false },
+                    status: Status(2, 1, 5),
+                    codes: None,
+                    text: "a message would be passed on".to_owned(),
+                    relay: None,
+                };
+            }
+            let mut entries = probed.ledger.recipients.iter();
+            let entry = entries.find(|entry| entry.address == recipient.address);
+            not_mapped(recipient.number, entry)
         })
         .collect()
 }
@@ -501,21 +504,28 @@ fn relayed(rules: &Rules, claim: &Claim, body: &Bytes) -> Result<(Octets, Vec<En
     let form = wire::extension_form(context.peer.extension_type);
     let arrived = Time::utc(claim.item.arrived).to_utc_time().into();
     here.add_trace(&mut apdu, &arrived, form);
+    let limit = |number: i64, indicators: &mut PerRecipientIndicators| {
+        let is_ours = u32::try_from(number).is_ok_and(|number| {
+            is_claimed(claim, number) && ends.iter().all(|end| end.number != number)
+        });
+        if !is_ours {
+            *indicators = without_responsibility(indicators);
+        }
+    };
     match &mut apdu {
         MtsApdu::Message(message) => {
             for fields in &mut message.envelope.per_recipient_fields {
-                let number = u32::try_from(fields.originally_specified_recipient_number);
-                let is_ours = number.is_ok_and(|number| {
-                    is_claimed(claim, number) && ends.iter().all(|end| end.number != number)
-                });
-                if !is_ours {
-                    fields.per_recipient_indicators =
-                        without_responsibility(&fields.per_recipient_indicators);
-                }
+                let number = fields.originally_specified_recipient_number;
+                limit(number, &mut fields.per_recipient_indicators);
             }
         }
         MtsApdu::Report(_) => {}
-        MtsApdu::Probe(_) => return Err(faulty("a probe is answered, not relayed".to_owned())),
+        MtsApdu::Probe(probe) => {
+            for fields in &mut probe.per_recipient_fields {
+                let number = fields.originally_specified_recipient_number;
+                limit(number, &mut fields.per_recipient_indicators);
+            }
+        }
     }
     Ok((asn1::encode_octets(&apdu), ends))
 }

@@ -57,6 +57,6 @@ pub fn of(
     }
     match &item.origin {
         Origin::Mail(mail) => mail::notification(rules, item, mail, body, told, now),
-        Origin::Transfer(_) => transfer::report(rules, item, body, told, now),
+        Origin::Transfer(transfer) => transfer::report(rules, item, transfer.kind, body, told, now),
     }
 }

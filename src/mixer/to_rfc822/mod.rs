@@ -1,16 +1,19 @@
 //! From X.400 to Internet mail (RFC 2156 section 5.3).
 //!
 //! One P1 APDU becomes one mail: an interpersonal message, an interpersonal notification or a
-//! report. A probe has no mail; the gateway answers it itself.
+//! report. A probe has no mail; the gateway answers it by what [`probe()`] says.
 
 mod addresses;
 mod envelope;
 mod extensions;
 pub mod heading;
 mod notification;
+mod probe;
 mod report;
 mod services;
 mod trace;
+
+pub use probe::{Probed, probe};
 
 use std::cell::RefCell;
 

@@ -3,8 +3,14 @@
 //! RFC 2156 sections 5.1.5 and 5.2, appendix A 3.1 and appendix C, and of section 5.1.7 the fields of
 //! the MTS. Optional components are left out, defaults are defaults; alternate recipients are
 //! allowed, and the return of content is asked for.
+//!
+//! A recipient's number is its place in the mail as it came, in every copy and retry, so that reports
+//! agree (X.411 clause 12.2.1.1.1.5). A copy names the recipients of other copies, without the bit of
+//! responsibility (12.2.1.1.1.6), only where the sender lets recipients be disclosed: disclosure is
+//! prohibited by default (RFC 2156 section 4.6.1), blind copies are envelope recipients too (RFC 5321
+//! section 7.2), and what is not in a copy no MTA on its way can show.
 
-use super::fields;
+use super::{Addressed, fields};
 use crate::asn1::mta::{
     MessageTransferEnvelope, PerRecipientIndicators, PerRecipientMessageTransferFields,
 };
@@ -282,8 +288,14 @@ impl Requests {
     }
 
     /// What one recipient asks for (appendix A 3.1, its table corrected: one bit at most).
-    fn indicators(&self, notify: Option<Notify>, returnable: bool) -> PerRecipientIndicators {
-        let mut bits = vec![PerRecipientIndicators::RESPONSIBILITY];
+    fn indicators(
+        &self,
+        notify: Option<Notify>,
+        returnable: bool,
+        responsible: bool,
+    ) -> PerRecipientIndicators {
+        let mut bits = Vec::new();
+        bits.extend(responsible.then_some(PerRecipientIndicators::RESPONSIBILITY));
         let (report, non_delivery) = match notify {
             _ if !returnable => (false, false),
             Some(notify) if notify.success() => (true, false),
@@ -307,46 +319,64 @@ impl Requests {
     }
 }
 
-/// The recipients that can be said in X.400; the others are in the ledger with their reasons.
+/// The recipients that can be said in X.400; of those the copy is for, the others are in the ledger
+/// with their reasons.
 ///
 /// # Errors
 /// If an address needs answers of name services, or if no recipient is left.
 pub fn recipients(
     context: &Context<'_>,
-    envelope: &Envelope,
+    addressed: &Addressed<'_>,
     requests: &Requests,
     ledger: &mut Ledger,
 ) -> Result<Vec<PerRecipientMessageTransferFields>, Unconverted> {
-    let mut mapped = Vec::new();
+    let envelope = addressed.envelope;
+    let disclosed = requests
+        .envelope
+        .per_message_indicators
+        .contains(PerMessageIndicators::DISCLOSURE_OF_OTHER_RECIPIENTS);
+    let mut named = Vec::new();
     let mut missing = Vec::new();
     let mut refused: Option<Refusal> = None;
-    for (recipient, number) in envelope.recipients.iter().zip(1_i64..) {
+    let mut is_for_somebody = false;
+    for ((place, recipient), number) in envelope.recipients.iter().enumerate().zip(1_i64..) {
+        let ours = (addressed.ours)(place);
+        if !ours && !disclosed {
+            continue;
+        }
         match names::recipient(context, &recipient.forward_path) {
             Ok(name) => {
-                ledger.recipients.push(RecipientMapping {
-                    address: recipient.forward_path.to_string(),
-                    mapped: Some(wire::attributes(&name.value.address()).0.to_string()),
-                    rule: name.rule,
-                    outcome: RecipientOutcome::Mapped,
-                    section: name.section,
-                    status: None,
-                    reason: None,
-                    diagnostic: None,
-                });
-                ledger.notes.extend(name.notes);
                 let mut extensions = Vec::new();
-                extensions.extend(original_recipient(context, recipient)?);
-                mapped.push(PerRecipientMessageTransferFields {
+                if ours {
+                    is_for_somebody = true;
+                    ledger.recipients.push(RecipientMapping {
+                        address: recipient.forward_path.to_string(),
+                        mapped: Some(wire::attributes(&name.value.address()).0.to_string()),
+                        rule: name.rule,
+                        outcome: RecipientOutcome::Mapped,
+                        section: name.section,
+                        status: None,
+                        reason: None,
+                        diagnostic: None,
+                    });
+                    ledger.notes.extend(name.notes);
+                    extensions.extend(original_recipient(context, recipient)?);
+                }
+                let returnable = envelope.reverse_path.is_some();
+                named.push(PerRecipientMessageTransferFields {
                     recipient_name: name.value,
                     originally_specified_recipient_number: number,
-                    per_recipient_indicators: requests
-                        .indicators(recipient.notify, envelope.reverse_path.is_some()),
+                    per_recipient_indicators: requests.indicators(
+                        recipient.notify,
+                        returnable,
+                        ours,
+                    ),
                     extensions: extensions.into(),
                     ..PerRecipientMessageTransferFields::default()
                 });
             }
             Err(Unconverted::Missing(questions)) => missing.extend(questions),
-            Err(Unconverted::Refused(refusal)) => {
+            Err(Unconverted::Refused(refusal)) if ours => {
                 ledger.recipients.push(RecipientMapping {
                     address: recipient.forward_path.to_string(),
                     mapped: None,
@@ -359,14 +389,15 @@ pub fn recipients(
                 });
                 refused.get_or_insert(refusal);
             }
+            Err(Unconverted::Refused(_)) => {}
         }
     }
     if !missing.is_empty() {
         return Err(Unconverted::Missing(missing));
     }
     match refused {
-        Some(refusal) if mapped.is_empty() => Err(refusal.into()),
-        _ => Ok(mapped),
+        Some(refusal) if !is_for_somebody => Err(refusal.into()),
+        _ => Ok(named),
     }
 }
 
@@ -478,7 +509,7 @@ mod tests {
     fn app_a_3_1_one_report_bit_at_most() {
         let requests = Requests::default();
         let bits = |notify, returnable| {
-            let indicators = requests.indicators(notify, returnable);
+            let indicators = requests.indicators(notify, returnable, true);
             (0..5)
                 .filter(|bit| indicators.contains(*bit))
                 .collect::<Vec<_>>()

@@ -29,7 +29,7 @@ use crate::asn1::mts::{
 };
 use crate::asn1::native::ExtensionForm;
 use crate::octets::Octets;
-use crate::rfc822::{Envelope, Field, Mail, Part};
+use crate::rfc822::{Envelope, Field, Mail, Part, Recipient};
 
 /// The number of the extension internal-trace-information.
 const INTERNAL_TRACE_INFORMATION: i64 = 38;
@@ -44,7 +44,7 @@ pub struct ToX400 {
     pub further: Option<Octets>,
     /// What a report, a receipt or a duplicate will name it by.
     pub identifiers: Identifiers,
-    /// What went where; its recipients are those of the envelope, in order, refused ones among them.
+    /// What went where; its recipients are those the copy is for, in order, refused ones among them.
     pub ledger: Ledger,
 }
 
@@ -59,7 +59,37 @@ pub struct Identifiers {
     pub envid: Option<String>,
 }
 
+/// For whom a copy of a mail is: those recipients of its envelope whose places, from 0, are `ours`.
+pub struct Addressed<'a> {
+    /// The envelope as it came.
+    pub envelope: &'a Envelope,
+    /// Whether the copy is for the recipient at this place.
+    pub ours: &'a dyn Fn(usize) -> bool,
+}
+
+impl Addressed<'_> {
+    /// The recipients the copy is for.
+    fn recipients(&self) -> impl Iterator<Item = &Recipient> {
+        let all = self.envelope.recipients.iter().enumerate();
+        all.filter(|(place, _)| (self.ours)(*place))
+            .map(|(_, recipient)| recipient)
+    }
+}
+
 /// Converts a mail for all its recipients.
+///
+/// # Errors
+/// As [`copy`].
+pub fn message(
+    context: &Context<'_>,
+    envelope: &Envelope,
+    mail: &Bytes,
+) -> Result<ToX400, Unconverted> {
+    let ours = &|_| true;
+    copy(context, &Addressed { envelope, ours }, mail)
+}
+
+/// Converts a mail for some of its recipients.
 ///
 /// A recipient that no O/R address can name is refused in the ledger, and the message goes on for
 /// the others. The MTS identifier is our own rather than the Message-ID's (section 5.1.6 leaves the
@@ -68,9 +98,9 @@ pub struct Identifiers {
 /// # Errors
 /// If answers of name services are missing; if the mail cannot be read within its bounds, is in a
 /// loop, or no recipient is left.
-pub fn message(
+pub fn copy(
     context: &Context<'_>,
-    envelope: &Envelope,
+    addressed: &Addressed<'_>,
     mail: &Bytes,
 ) -> Result<ToX400, Unconverted> {
     let mail = Mail::parse(mail.clone()).map_err(|error| Refusal {
@@ -86,13 +116,13 @@ pub fn message(
             .header()
             .first("Message-ID")
             .map(|field| field.text().trim().to_owned()),
-        envid: envelope.envid.clone(),
+        envid: addressed.envelope.envid.clone(),
     };
     if let Some(notification) = report::Notification::of(&mail) {
-        return report::convert(context, envelope, &mail, &notification, identifiers);
+        return report::convert(context, addressed, &mail, &notification, identifiers);
     }
     let mut ledger = Ledger::default();
-    let apdu = interpersonal(context, envelope, &mail, &identifiers.mts, &mut ledger)?;
+    let apdu = interpersonal(context, addressed, &mail, &identifiers.mts, &mut ledger)?;
     Ok(ToX400 {
         apdu,
         further: None,
@@ -104,15 +134,16 @@ pub fn message(
 /// The mail as an interpersonal message in its transfer envelope.
 fn interpersonal(
     context: &Context<'_>,
-    envelope: &Envelope,
+    addressed: &Addressed<'_>,
     mail: &Mail,
     mts_identifier: &MTSIdentifier,
     ledger: &mut Ledger,
 ) -> Result<Octets, Unconverted> {
+    let envelope = addressed.envelope;
     let header = mail.header();
     let originator = address::envelope::originator(context, envelope.reverse_path.as_ref())?;
     let requests = envelope::requests(context, header, ledger)?;
-    let recipients = envelope::recipients(context, envelope, &requests, ledger)?;
+    let recipients = envelope::recipients(context, addressed, &requests, ledger)?;
     let mut traced = traced(context, envelope, mail, &originator.value, ledger)?;
     let content = content(context, mail, ledger, false, &|field| {
         requests.has_taken(field)

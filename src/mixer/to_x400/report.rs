@@ -4,7 +4,8 @@
 //! returned content, so that a person can read it.
 
 use super::{
-    ConvertedContent, INTERNAL_TRACE_INFORMATION, Identifiers, ToX400, fields, trace, traced,
+    Addressed, ConvertedContent, INTERNAL_TRACE_INFORMATION, Identifiers, ToX400, fields, trace,
+    traced,
 };
 use crate::asn1::mta::{
     LastTraceInformation, MtsApdu, PerRecipientIndicators, PerRecipientReportTransferFields,
@@ -65,16 +66,16 @@ fn is_outcome(recipient: &RecipientStatus) -> bool {
 /// As for a message; and if there is nobody to report to.
 pub fn convert(
     context: &Context<'_>,
-    envelope: &Envelope,
+    addressed: &Addressed<'_>,
     mail: &Mail,
     notification: &Notification,
     identifiers: Identifiers,
 ) -> Result<ToX400, Unconverted> {
     let mut ledger = Ledger::default();
-    let destination = destination(context, envelope, &mut ledger)?;
+    let destination = destination(context, addressed, &mut ledger)?;
     let report = report(
         context,
-        envelope,
+        addressed.envelope,
         mail,
         notification,
         destination,
@@ -83,7 +84,7 @@ pub fn convert(
     let mixed = !notification.status.recipients.iter().all(is_outcome);
     let further = if mixed {
         let mut other = Ledger::default();
-        let message = super::interpersonal(context, envelope, mail, &identifiers.mts, &mut other)?;
+        let message = super::interpersonal(context, addressed, mail, &identifiers.mts, &mut other)?;
         ledger.note(
             "recipients without an outcome",
             "a message beside the report",
@@ -105,10 +106,11 @@ pub fn convert(
 /// Whom to report to: a notification has one recipient.
 fn destination(
     context: &Context<'_>,
-    envelope: &Envelope,
+    addressed: &Addressed<'_>,
     ledger: &mut Ledger,
 ) -> Result<ORName, Unconverted> {
-    let Some((recipient, others)) = envelope.recipients.split_first() else {
+    let mut recipients = addressed.recipients();
+    let Some(recipient) = recipients.next() else {
         return Err(Refusal {
             section: "5.1.8.3",
             status: Status(5, 5, 4),
@@ -129,7 +131,7 @@ fn destination(
         reason: None,
         diagnostic: None,
     });
-    for other in others {
+    for other in recipients {
         ledger.recipients.push(RecipientMapping {
             address: other.forward_path.to_string(),
             mapped: None,

@@ -23,6 +23,14 @@ fn envelope(recipients: &[&str]) -> Envelope {
 }
 
 fn converted(envelope: &Envelope, mail: &str) -> Result<ToX400, Unconverted> {
+    copied(envelope, &|_| true, mail)
+}
+
+fn copied(
+    envelope: &Envelope,
+    ours: &dyn Fn(usize) -> bool,
+    mail: &str,
+) -> Result<ToX400, Unconverted> {
     let (gateway, tables, peer) = (
         Gateway::default(),
         Tables::default(),
@@ -35,7 +43,8 @@ fn converted(envelope: &Envelope, mail: &str) -> Result<ToX400, Unconverted> {
         tables: &tables,
         peer: &peer,
     };
-    message(&context, envelope, &Bytes::from(mail.replace('\n', "\r\n")))
+    let mail = Bytes::from(mail.replace('\n', "\r\n"));
+    copy(&context, &Addressed { envelope, ours }, &mail)
 }
 
 fn apdu(converted: &ToX400) -> MtsApdu {
@@ -54,6 +63,55 @@ fn message_of(converted: &ToX400) -> (MessageTransferEnvelope, IPM) {
 
 fn simple(mail: &str) -> (MessageTransferEnvelope, IPM) {
     message_of(&converted(&envelope(&["a@example.net"]), mail).expect("a message"))
+}
+
+/// The numbers of the recipients a copy names, and whether it is for them.
+fn numbers(envelope: &MessageTransferEnvelope) -> Vec<(i64, bool)> {
+    let fields = envelope.per_recipient_fields.iter();
+    fields
+        .map(|fields| {
+            let indicators = &fields.per_recipient_indicators;
+            (
+                fields.originally_specified_recipient_number,
+                indicators.contains(PerRecipientIndicators::RESPONSIBILITY),
+            )
+        })
+        .collect()
+}
+
+#[test]
+fn x411_12_2_1_1_1_5_a_recipient_has_its_number_in_every_copy() {
+    let envelope = envelope(&["a@a.example", "b@b.example", "c@c.example", "d@d.example"]);
+    let numbered = |ours: &dyn Fn(usize) -> bool| {
+        let copy = copied(&envelope, ours, "Subject: hi\n\n").expect("a message");
+        assert_eq!(
+            copy.ledger.recipients.len(),
+            numbers(&message_of(&copy).0).len()
+        );
+        numbers(&message_of(&copy).0)
+    };
+    assert_eq!(numbered(&|_| true).len(), 4);
+    assert_eq!(numbered(&|place| place % 2 == 1), [(2, true), (4, true)]);
+    // A retry of the one that is left.
+    assert_eq!(numbered(&|place| place == 3), [(4, true)]);
+}
+
+#[test]
+fn s4_6_1_a_copy_names_the_recipients_of_others_only_if_they_may_be_disclosed() {
+    let envelope = envelope(&["a@a.example", "b@b.example", "c@c.example"]);
+    let named = |mail: &str| {
+        let copy = copied(&envelope, &|place| place == 1, mail).expect("a message");
+        assert_eq!(copy.ledger.recipients.len(), 1);
+        let (envelope, _) = message_of(&copy);
+        let disclosed = PerMessageIndicators::DISCLOSURE_OF_OTHER_RECIPIENTS;
+        let disclosed = envelope.per_message_indicators.contains(disclosed);
+        (disclosed, numbers(&envelope))
+    };
+    assert_eq!(named("Subject: hi\n\n"), (false, vec![(2, true)]));
+    assert_eq!(
+        named("Disclose-Recipients: Allowed\n\n"),
+        (true, vec![(1, false), (2, true), (3, false)])
+    );
 }
 
 #[test]

@@ -1,0 +1,261 @@
+//! What becomes of transfers that are no load: probes, and what makes us responsible for nobody.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use mixgate::asn1;
+use mixgate::asn1::mta::{
+    Message, MessageTransferEnvelope, MtsApdu, PerRecipientIndicators,
+    PerRecipientMessageTransferFields, PerRecipientProbeTransferFields, Probe, TraceInformation,
+    TraceInformationElement,
+};
+use mixgate::asn1::mts::{
+    BuiltInContentType, ContentType, ExtensionField, GlobalDomainIdentifier, MTSIdentifier, ORName,
+    ReportType,
+};
+use mixgate::gateway::accept::transfer::TransferIn;
+use mixgate::gateway::rules::Rules;
+use mixgate::gateway::service::Service;
+use mixgate::mixer::address::{Attributes, wire};
+use mixgate::mixer::domain;
+use mixgate::queue::{Filter, Origin, Store, TransferKind};
+use mixgate::x400::transfer::{Bounds, Reader};
+use mixgate::x400::{Caller, Handler as _, Refusal};
+use tokio::time::sleep;
+
+use crate::audit::{Auditor, Way};
+use crate::neighbours::{self, JO, Neighbours};
+use crate::world::{PATIENCE, World, free_address};
+
+/// A recipient of mail.
+const ADA: &str = "/DD.RFC-822=ada(a)internet.example/O=Gateway/PRMD=EXAMPLE/ADMD= /C=GB/";
+/// The bits of who is responsible and wants to hear of everything.
+const RESPONSIBLE: [u32; 3] = [
+    PerRecipientIndicators::RESPONSIBILITY,
+    PerRecipientIndicators::ORIGINATING_MTA_REPORT,
+    PerRecipientIndicators::ORIGINATOR_REPORT,
+];
+
+/// A gateway in this process, between a mail server and an MTA that does not listen.
+struct Scene {
+    service: Service,
+    store: Arc<dyn Store>,
+    _world: World,
+    _neighbours: Neighbours,
+}
+
+/// What a report says of a recipient: delivered, or reason and diagnostic; and the words.
+type Told = (Option<(i64, Option<i64>)>, String);
+
+impl Scene {
+    async fn new() -> Self {
+        let neighbours = Neighbours::start(&Arc::new(Auditor::default())).await;
+        let world = World::new(neighbours.mail, [free_address(), free_address()]);
+        let rules = Rules::load(&world.path("mixgate.toml")).unwrap();
+        let store = world.open_queue();
+        let service = Service::start(rules, Arc::clone(&store)).await.unwrap();
+        Self {
+            service,
+            store,
+            _world: world,
+            _neighbours: neighbours,
+        }
+    }
+
+    /// Takes a transfer as the X.400 server does.
+    async fn transfer(&self, apdu: &MtsApdu) -> Result<(), Refusal> {
+        let bounds = Bounds {
+            apdu: 1 << 20,
+            envelope: 1 << 20,
+            depth: 64,
+        };
+        let mut reader = Reader::new(bounds);
+        let from = Caller {
+            peer: Some("hub".to_owned()),
+            mta: "HUB".to_owned(),
+            address: free_address(),
+            association: 1,
+        };
+        let handler = TransferIn(Arc::clone(self.service.gateway()));
+        let mut spool = handler.begin(&from).await?;
+        for octets in reader.push(asn1::encode(apdu)).unwrap() {
+            spool.write(&octets).await.unwrap();
+        }
+        handler.commit(&from, spool, reader.finish().unwrap()).await
+    }
+
+    /// What reports tell, by the number of the recipient, once they tell of so many.
+    async fn told(&self, of: TransferKind, count: usize) -> BTreeMap<i64, Told> {
+        let begun = Instant::now();
+        loop {
+            let mut told = BTreeMap::new();
+            for report in self.store.list(Filter::default()).await.unwrap() {
+                let Some(cause) = report.cause else { continue };
+                let subject = self.store.get(cause).await.unwrap();
+                if !matches!(subject.origin, Origin::Transfer(transfer) if transfer.kind == of) {
+                    continue;
+                }
+                let body = self.store.open(report.id).await.unwrap();
+                let Ok(MtsApdu::Report(report)) = asn1::decode(&body) else {
+                    panic!("no report");
+                };
+                for fields in report.content.per_recipient_fields {
+                    let number = fields.originally_specified_recipient_number;
+                    let fate = match fields.last_trace_information.report_type {
+                        ReportType::Delivery(_) => None,
+                        ReportType::NonDelivery(report) => Some((
+                            report.non_delivery_reason_code.0,
+                            report.non_delivery_diagnostic_code.map(|code| code.0),
+                        )),
+                    };
+                    let words = fields.supplementary_information.unwrap_or_default();
+                    let words = words.as_str().unwrap_or_default().to_owned();
+                    let before = told.insert(number, (fate, words));
+                    assert_eq!(before, None, "told twice of {number}");
+                }
+            }
+            if told.len() >= count {
+                return told;
+            }
+            assert!(begun.elapsed() < PATIENCE, "{told:?}");
+            sleep(Duration::from_millis(10)).await;
+        }
+    }
+}
+
+fn name(address: &str) -> ORName {
+    wire::or_address(&address.parse::<Attributes>().unwrap()).into()
+}
+
+fn domain() -> GlobalDomainIdentifier {
+    domain::of_address(&JO.parse().unwrap()).unwrap()
+}
+
+/// A probe of recipients, numbered from 1.
+fn probe(local: &str, recipients: &[(&str, Option<ExtensionField>)]) -> Probe {
+    let fields = (1..).zip(recipients).map(|(number, (address, extension))| {
+        PerRecipientProbeTransferFields {
+            recipient_name: name(address),
+            originally_specified_recipient_number: number,
+            per_recipient_indicators: PerRecipientIndicators::of(&RESPONSIBLE),
+            extensions: extension.iter().cloned().collect(),
+            ..PerRecipientProbeTransferFields::default()
+        }
+    });
+    Probe {
+        probe_identifier: MTSIdentifier {
+            global_domain_identifier: domain(),
+            local_identifier: local.into(),
+        },
+        originator_name: name(JO),
+        content_type: ContentType::BuiltIn(BuiltInContentType::INTERPERSONAL_MESSAGING_1988),
+        trace_information: TraceInformation(vec![TraceInformationElement {
+            global_domain_identifier: domain(),
+            ..TraceInformationElement::default()
+        }]),
+        per_recipient_fields: fields.collect(),
+        ..Probe::default()
+    }
+}
+
+/// A message to the recipients of a probe.
+fn message(local: &str, like: &Probe) -> Message {
+    let subject = Auditor::default().message(Way::ToMail, false, 100);
+    let octets = neighbours::apdu(&subject).to_bytes();
+    let Ok(MtsApdu::Message(mut message)) = asn1::decode::<MtsApdu>(&octets) else {
+        panic!("no message");
+    };
+    let fields = like.per_recipient_fields.iter();
+    message.envelope = MessageTransferEnvelope {
+        message_identifier: MTSIdentifier {
+            global_domain_identifier: domain(),
+            local_identifier: local.into(),
+        },
+        content_type: like.content_type.clone(),
+        per_recipient_fields: fields
+            .map(|fields| PerRecipientMessageTransferFields {
+                recipient_name: fields.recipient_name.clone(),
+                originally_specified_recipient_number: fields.originally_specified_recipient_number,
+                per_recipient_indicators: fields.per_recipient_indicators.clone(),
+                extensions: fields.extensions.clone(),
+                ..PerRecipientMessageTransferFields::default()
+            })
+            .collect(),
+        ..message.envelope
+    };
+    message
+}
+
+#[tokio::test]
+async fn s5_3_9_a_probe_is_answered_as_its_message_would_fare() {
+    let scene = Scene::new().await;
+    // X.411 clause 9.2: bit 1 is for-transfer, bit 2 for-delivery.
+    let critical = ExtensionField::new(2_000, &7_i64).critical(2);
+    let recipients = [
+        (ADA, None),
+        ("/S=Nobody/ADMD=NONE/C=GB/", None),
+        (
+            "/DD.RFC-822=no mailbox/O=Gateway/PRMD=EXAMPLE/ADMD= /C=GB/",
+            None,
+        ),
+        (&ADA.replace("ada", "bob"), Some(critical)),
+    ];
+    let probe = probe("probe", &recipients);
+    let message = message("message", &probe);
+    scene.transfer(&MtsApdu::Probe(probe)).await.unwrap();
+    scene.transfer(&MtsApdu::Message(message)).await.unwrap();
+    let answered = scene.told(TransferKind::Probe, 4).await;
+    let reported = scene.told(TransferKind::Message, 3).await;
+    assert_eq!(answered[&1].0, None, "reachable");
+    for number in 2..=4 {
+        assert_eq!(answered[&number].0, reported[&number].0, "of {number}");
+        assert!(answered[&number].0.is_some(), "of {number}");
+    }
+    for (number, (_, words)) in answered {
+        let says = "Probe serviced by the gateway gw.example.org: ";
+        assert!(words.starts_with(says), "of {number}: {words}");
+    }
+    scene.service.stop().await;
+}
+
+#[tokio::test]
+async fn s5_3_9_what_no_message_could_be_is_answered_so() {
+    let scene = Scene::new().await;
+    let mut long = probe("long", &[(ADA, None)]);
+    long.content_length = Some(1 << 40);
+    scene.transfer(&MtsApdu::Probe(long)).await.unwrap();
+    // content-too-long (7)
+    let told = scene.told(TransferKind::Probe, 1).await;
+    assert_eq!(told[&1].0, Some((1, Some(7))), "{told:?}");
+    scene.service.stop().await;
+
+    let scene = Scene::new().await;
+    let mut strange = probe("strange", &[(ADA, None)]);
+    strange.content_type = ContentType::BuiltIn(BuiltInContentType(35));
+    let message = message("message", &strange);
+    scene.transfer(&MtsApdu::Probe(strange)).await.unwrap();
+    scene.transfer(&MtsApdu::Message(message)).await.unwrap();
+    let told = scene.told(TransferKind::Probe, 1).await;
+    let reported = scene.told(TransferKind::Message, 1).await;
+    assert_eq!(told[&1].0, reported[&1].0);
+    scene.service.stop().await;
+}
+
+#[tokio::test]
+async fn a_transfer_that_makes_us_responsible_for_nobody_is_confirmed_and_not_kept() {
+    let scene = Scene::new().await;
+    let mut probe = probe("probe", &[(ADA, None)]);
+    for fields in &mut probe.per_recipient_fields {
+        fields.per_recipient_indicators = PerRecipientIndicators::of(&RESPONSIBLE[1..]);
+    }
+    let message = message("message", &probe);
+    scene.transfer(&MtsApdu::Probe(probe)).await.unwrap();
+    scene.transfer(&MtsApdu::Message(message)).await.unwrap();
+    let all = Filter {
+        finished: true,
+        ..Filter::default()
+    };
+    assert_eq!(scene.store.list(all).await.unwrap(), []);
+    scene.service.stop().await;
+}
