@@ -3,8 +3,8 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
@@ -42,6 +42,8 @@ pub struct Neighbours {
     pub mtas: [SocketAddr; 2],
     /// Milliseconds each takes to answer for a message that has arrived.
     pub delay: Arc<AtomicU64>,
+    /// How the hub refuses its next transfers, the last first.
+    pub refusals: Arc<Mutex<Vec<RefusalReason>>>,
     servers: [JoinHandle<()>; 3],
 }
 
@@ -49,9 +51,11 @@ impl Neighbours {
     /// Listens on ports the system chooses.
     pub async fn start(auditor: &Arc<Auditor>) -> Self {
         let delay = Arc::new(AtomicU64::new(0));
+        let refusals = Arc::default();
         let desk = Desk {
             auditor: Arc::clone(auditor),
             delay: Arc::clone(&delay),
+            refusals: Arc::clone(&refusals),
             place: Place::Mail,
         };
         let config = smtp::Config {
@@ -67,6 +71,7 @@ impl Neighbours {
             mail: mail_server.addresses()[0],
             mtas: [hub.addresses()[0], spoke.addresses()[0]],
             delay,
+            refusals,
             servers: [
                 tokio::spawn(mail_server.run(std::future::pending())),
                 tokio::spawn(hub.run(std::future::pending())),
@@ -100,6 +105,7 @@ impl Drop for Neighbours {
 struct Desk {
     auditor: Arc<Auditor>,
     delay: Arc<AtomicU64>,
+    refusals: Arc<Mutex<Vec<RefusalReason>>>,
     place: Place,
 }
 
@@ -191,6 +197,15 @@ impl Handler for Desk {
 
     async fn commit(&self, _: &Caller, parcel: Parcel, arrived: Arrived) -> Result<(), Refusal> {
         let octets = parcel.0.freeze();
+        if self.place == Place::Hub
+            && let Some(reason) = self.refusals.lock().unwrap().pop()
+        {
+            let explanation = "as it was told".to_owned();
+            return Err(Refusal {
+                reason,
+                explanation,
+            });
+        }
         if arrived.kind == ApduKind::Message {
             let (subject, _) = Subject::of_message(&octets).unwrap();
             let refused = subject.recipients.iter().any(|recipient| {

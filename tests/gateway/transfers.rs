@@ -21,11 +21,12 @@ use mixgate::mixer::address::{Attributes, wire};
 use mixgate::mixer::domain;
 use mixgate::queue::{Filter, Origin, Store, TransferKind};
 use mixgate::x400::transfer::{Bounds, Reader};
-use mixgate::x400::{Caller, Handler as _, Refusal};
+use mixgate::x400::{Caller, Handler as _, Refusal, RefusalReason};
 use tokio::time::sleep;
 
-use crate::audit::{Auditor, Way};
-use crate::neighbours::{self, JO, Neighbours};
+use crate::audit::{Auditor, To, Way};
+use crate::kills::drained;
+use crate::neighbours::{self, JO, MailUser, MtaUser, Neighbours};
 use crate::world::{PATIENCE, World, free_address};
 
 /// A recipient of mail.
@@ -37,29 +38,43 @@ const RESPONSIBLE: [u32; 3] = [
     PerRecipientIndicators::ORIGINATOR_REPORT,
 ];
 
-/// A gateway in this process, between a mail server and an MTA that does not listen.
+/// A gateway in this process.
 struct Scene {
     service: Service,
     store: Arc<dyn Store>,
-    _world: World,
-    _neighbours: Neighbours,
+    auditor: Arc<Auditor>,
+    world: World,
+    neighbours: Neighbours,
 }
 
 /// What a report says of a recipient: delivered, or reason and diagnostic; and the words.
 type Told = (Option<(i64, Option<i64>)>, String);
 
 impl Scene {
+    /// Between a mail server and MTAs that do not listen.
     async fn new() -> Self {
-        let neighbours = Neighbours::start(&Arc::new(Auditor::default())).await;
-        let world = World::new(neighbours.mail, [free_address(), free_address()]);
+        Self::between(|world, neighbours| {
+            let mtas = [free_address(), free_address()];
+            world.configure("mixgate.toml", "control.sock", neighbours.mail, mtas);
+        })
+        .await
+    }
+
+    /// Between all neighbours, its configuration changed.
+    async fn between(change: impl FnOnce(&World, &Neighbours)) -> Self {
+        let auditor = Arc::new(Auditor::default());
+        let neighbours = Neighbours::start(&auditor).await;
+        let world = World::new(neighbours.mail, neighbours.mtas);
+        change(&world, &neighbours);
         let rules = Rules::load(&world.path("mixgate.toml")).unwrap();
         let store = world.open_queue();
         let service = Service::start(rules, Arc::clone(&store)).await.unwrap();
         Self {
             service,
             store,
-            _world: world,
-            _neighbours: neighbours,
+            auditor,
+            world,
+            neighbours,
         }
     }
 
@@ -257,5 +272,49 @@ async fn a_transfer_that_makes_us_responsible_for_nobody_is_confirmed_and_not_ke
         ..Filter::default()
     };
     assert_eq!(scene.store.list(all).await.unwrap(), []);
+    scene.service.stop().await;
+}
+
+#[tokio::test]
+async fn a_transfer_in_doubt_is_made_again_later_to_the_same_peer_only() {
+    // The spoke is the alternate of the hub.
+    let scene = Scene::between(|world, _| {
+        let path = world.path("mixgate.toml");
+        let config = std::fs::read_to_string(&path).unwrap();
+        let alternate = config.replace("/O=Works/PRMD=ORG/", "/PRMD=*/");
+        std::fs::write(&path, alternate).unwrap();
+    })
+    .await;
+    // All octets come and nothing is said; then it is refused for now; then it is taken.
+    let refusals = vec![RefusalReason::LocalError, RefusalReason::Abort];
+    *scene.neighbours.refusals.lock().unwrap() = refusals;
+    let message = scene.auditor.message(Way::ToX400, false, 400);
+    let ada = MailUser::new(scene.world.smtp, &scene.auditor);
+    assert!(ada.hand_in(&message).await);
+    drained(&scene.auditor).await;
+    // What arrived at the alternate would be out of place.
+    let (_, faults) = scene.auditor.close();
+    assert_eq!(faults, [""; 0]);
+    assert_eq!(scene.auditor.arrivals(&message), (1, 0));
+    scene.service.stop().await;
+    let all = Filter {
+        finished: true,
+        ..Filter::default()
+    };
+    let items = scene.store.list(all).await.unwrap();
+    assert_eq!(items[0].recipients[0].attempts, 3, "{items:?}");
+}
+
+#[tokio::test]
+async fn x411_a_probe_of_whom_another_mta_serves_is_passed_on_to_it() {
+    let scene = Scene::between(|_, _| {}).await;
+    let to = [To::Stray, To::Kim];
+    let probe = scene.auditor.message_to(Way::Probe, &to, 100);
+    let hub = MtaUser::new(scene.world.x400, &scene.auditor);
+    assert!(hub.hand_in(&probe).await);
+    drained(&scene.auditor).await;
+    assert_eq!(scene.auditor.arrivals(&probe), (1, 1));
+    let (_, faults) = scene.auditor.close();
+    assert_eq!(faults, [""; 0]);
     scene.service.stop().await;
 }
