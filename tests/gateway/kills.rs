@@ -42,7 +42,7 @@ async fn nothing_acknowledged_is_lost_by_kills_under_load() {
     while counted < kills {
         let serve = world.serve(None).await;
         // The longer nothing was found in flight, the sooner.
-        sleep(Duration::from_millis(chance.between(20, 500) / (1 + idle))).await;
+        sleep(Duration::from_millis(chance.between(20, 300) / (1 + idle))).await;
         let found = seen.kill(serve, &world, &auditor).await;
         match found {
             true => (counted, idle) = (counted + 1, 0),
