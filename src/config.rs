@@ -257,6 +257,19 @@ impl Config {
         if let Err(error) = self.smtp.check() {
             fault("", error.to_string());
         }
+        let x400 = &self.x400;
+        for (key, value) in [
+            ("max-associations", x400.max_associations),
+            (
+                "max-connections-per-address",
+                x400.max_connections_per_address,
+            ),
+            ("max-half-open", x400.max_half_open),
+        ] {
+            if value == 0 {
+                fault("", format!("[x400] {key} must not be 0"));
+            }
+        }
         let mut names: Vec<&str> = Vec::new();
         for peer in &self.x400.peer {
             if peer.name.is_empty() {
@@ -382,6 +395,7 @@ mod tests {
             problems("[[x400.peer]]\nname = \"a\"\n[[x400.peer]]\nname = \"a\"\n")
                 .contains("two peers")
         );
+        assert!(problems("[x400]\nmax-half-open = 0\n").contains("max-half-open must not be 0"));
         assert!(
             problems("[[routing.route]]\naddress = \"/C=GB/\"\nto = \"hub\"\n")
                 .contains("no peer called hub")

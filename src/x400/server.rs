@@ -64,9 +64,9 @@ impl<H: Handler> Server<H> {
         let config = directory.config();
         let listeners = Listeners::bind("[x400] listen", &config.listen).await?;
         let shared = Shared {
-            room: Arc::new(Semaphore::new(config.max_associations)),
-            half_open: Arc::new(Semaphore::new(config.max_half_open)),
-            turned_away: Arc::new(Semaphore::new(TURNED_AWAY)),
+            room: permits(config.max_associations),
+            half_open: permits(config.max_half_open),
+            turned_away: permits(TURNED_AWAY),
             addresses: Counts::default(),
             directory,
             handler,
@@ -162,6 +162,11 @@ struct Entry {
     half_open: Option<OwnedSemaphorePermit>,
     /// While it has an association.
     room: Option<OwnedSemaphorePermit>,
+}
+
+/// So many permits, or as many as there can be.
+fn permits(count: usize) -> Arc<Semaphore> {
+    Arc::new(Semaphore::new(count.min(Semaphore::MAX_PERMITS)))
 }
 
 /// Refuses the transport connection of a caller too many.

@@ -4,6 +4,32 @@ use std::fmt;
 
 use bytes::Bytes;
 
+/// What can be asked of a set whose members are the bits of a number.
+macro_rules! bit_sets {
+    ($($set:ty),*) => {
+        $(impl $set {
+            /// Whether all of `other` is in this set.
+            #[must_use]
+            pub const fn contains(self, other: Self) -> bool {
+                self.0 & other.0 == other.0
+            }
+
+            /// What is in both sets.
+            #[must_use]
+            pub const fn and(self, other: Self) -> Self {
+                Self(self.0 & other.0)
+            }
+
+            /// What is in either set.
+            #[must_use]
+            pub const fn or(self, other: Self) -> Self {
+                Self(self.0 | other.0)
+            }
+        })*
+    };
+}
+bit_sets!(FunctionalUnits, Tokens, Versions, TransportDisconnect);
+
 /// A set of functional units: the session user requirements (X.225 section 8.3.1, PI 20).
 #[derive(Clone, Copy, PartialEq, Eq, Hash, Default)]
 pub struct FunctionalUnits(pub u16);
@@ -41,24 +67,6 @@ impl FunctionalUnits {
     pub const DEFAULT: Self = Self(0x0349);
     /// What this implementation can do.
     pub const SUPPORTED: Self = Self(0x024b);
-
-    /// Whether all of `other` is in this set.
-    #[must_use]
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// What is in both sets.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    /// What is in either set.
-    #[must_use]
-    pub const fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
 
     /// The tokens that exist when these units are in use (X.215 section 8).
     #[must_use]
@@ -130,24 +138,6 @@ impl Tokens {
     #[must_use]
     pub const fn is_empty(self) -> bool {
         self.0 == 0
-    }
-
-    /// Whether all of `other` is in this set.
-    #[must_use]
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// What is in both sets.
-    #[must_use]
-    pub const fn and(self, other: Self) -> Self {
-        Self(self.0 & other.0)
-    }
-
-    /// What is in either set.
-    #[must_use]
-    pub const fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
     }
 
     /// This set without `other`.
@@ -229,12 +219,6 @@ impl Versions {
     pub const V2: Self = Self(0x02);
     /// Both versions.
     pub const BOTH: Self = Self(0x03);
-
-    /// Whether all of `other` is in this set.
-    #[must_use]
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
 }
 
 /// A synchronization point serial number, 0 to 999 999, on the wire up to six digits (X.225 section 8.3.1).
@@ -439,18 +423,6 @@ impl TransportDisconnect {
     pub const NO_REASON: Self = Self(0x08);
     /// A stated restriction of the implementation.
     pub const IMPLEMENTATION_RESTRICTION: Self = Self(0x10);
-
-    /// Whether all of `other` is in this set.
-    #[must_use]
-    pub const fn contains(self, other: Self) -> bool {
-        self.0 & other.0 == other.0
-    }
-
-    /// What is in either set.
-    #[must_use]
-    pub const fn or(self, other: Self) -> Self {
-        Self(self.0 | other.0)
-    }
 }
 
 /// Which part of an SSDU a segment is: the enclosure item (X.225 section 8.3.11, PI 25).
