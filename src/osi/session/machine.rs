@@ -137,6 +137,8 @@ impl Session {
             (State::AwaitTransportConfirm, transport::Indication::Confirm { .. }) => {
                 self.send_connect()
             }
+            // Nothing comes where there is no transport connection.
+            (State::Idle | State::AwaitTransportConfirm, _) => Vec::new(),
             (_, transport::Indication::Data(tsdu)) => self.tsdu(&tsdu, now),
             _ => Vec::new(),
         }
@@ -216,7 +218,7 @@ impl Session {
         if self.state == State::AwaitTransportDisconnect {
             // The session connection is over; only its end matters still.
             return match decoded.as_deref() {
-                Ok([Spdu::Abort { .. } | Spdu::AbortAccept]) => {
+                Ok([Spdu::Abort { .. } | Spdu::AbortAccept | Spdu::Connect(_)]) => {
                     vec![self.disconnect(DisconnectReason::NORMAL)]
                 }
                 _ => Vec::new(),
@@ -250,7 +252,9 @@ impl Session {
         ) {
             return Ok(Vec::new());
         }
-        if !self.may_come(&spdu)? {
+        let taken = self.may_come(&spdu)?;
+        self.check_values(&spdu)?;
+        if !taken {
             self.discard(&spdu);
             return Ok(Vec::new());
         }
@@ -312,6 +316,7 @@ impl Session {
         match row
             .conditions
             .iter()
+            .chain(row.asking)
             .find(|condition| !self.holds(**condition, true))
         {
             Some(&condition) => Err(Misuse::Condition {
@@ -324,14 +329,11 @@ impl Session {
 
     /// Whether an SPDU is to be acted upon (`true`) or is void (`false`).
     fn may_come(&self, spdu: &Spdu) -> Result<bool, String> {
-        let event = Event::of_spdu(spdu);
-        let Some(row) = table::row(event) else {
+        let Some(row) = table::row(Event::of_spdu(spdu)) else {
             return Ok(true);
         };
-        if row.discarded.contains(&self.state) {
-            return Ok(false);
-        }
-        if !row.spdu.contains(&self.state) {
+        let taken = row.spdu.contains(&self.state);
+        if !taken && !row.discarded.contains(&self.state) {
             return Err(format!("not expected in {}", self.state.name()));
         }
         match row
@@ -339,15 +341,7 @@ impl Session {
             .iter()
             .find(|condition| !self.holds(**condition, false))
         {
-            None => Ok(true),
-            // The data token was given while the exception was on its way.
-            Some(Condition::LacksData) => Ok(false),
-            // The end of the activity was confirmed while the interrupt or discard was on its way: `transfer` answers.
-            Some(Condition::InActivity)
-                if matches!(event, Event::ActivityInterrupt | Event::ActivityDiscard) =>
-            {
-                Ok(true)
-            }
+            None => Ok(taken),
             Some(condition) => Err(format!("does not hold: {condition}")),
         }
     }

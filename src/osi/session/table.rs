@@ -3,7 +3,7 @@
 //! X.225 gives requests of the user and SPDUs of the peer rows of their own; but every SPDU has
 //! its request, and what must hold to send one (a token held, an activity in progress) must hold
 //! of the peer when one comes. So one row tells for both. What an event then does is code, in
-//! `connection` and `transfer`.
+//! `connection` and `transfer`; docs/osi.md has all cells, with what comes of them.
 
 use std::fmt;
 
@@ -43,10 +43,10 @@ pub enum State {
     AwaitTransportDisconnect,
     /// STA 18: waiting for GIVE TOKENS ACK.
     AwaitGiveTokensAck,
-    /// STA 19: an exception was indicated, waiting for the user to recover.
-    AwaitRecoveryRequest,
-    /// STA 20: an exception was reported, waiting for the peer to recover.
+    /// STA 19: an exception was reported here, waiting for the peer to recover.
     AwaitRecovery,
+    /// STA 20: an exception was indicated here, waiting for the user to recover.
+    AwaitRecoveryRequest,
     /// STA 713: data transfer.
     DataTransfer,
     /// The transport connection is gone, for good.
@@ -77,10 +77,10 @@ impl State {
             }
             Self::AwaitTransportDisconnect => "STA 16 (waiting for T-DISCONNECT indication)",
             Self::AwaitGiveTokensAck => "STA 18 (waiting for GIVE TOKENS ACK)",
-            Self::AwaitRecoveryRequest => "STA 19 (waiting for recovery by the user)",
-            Self::AwaitRecovery => "STA 20 (waiting for recovery by the peer)",
+            Self::AwaitRecovery => "STA 19 (waiting for recovery by the peer)",
+            Self::AwaitRecoveryRequest => "STA 20 (waiting for recovery by the user)",
             Self::DataTransfer => "STA 713 (data transfer)",
-            Self::Closed => "closed",
+            Self::Closed => "gone",
         }
     }
 }
@@ -160,8 +160,10 @@ pub struct Row {
     pub spdu: &'static [State],
     /// The states in which the peer's is on its way still, and without meaning.
     pub discarded: &'static [State],
-    /// What must hold, too.
+    /// What must hold of who sends, too.
     pub conditions: &'static [Condition],
+    /// What must hold besides of who asks here; of the peer it may have ceased to hold meanwhile.
+    pub asking: &'static [Condition],
 }
 
 use Condition::{Holds, HoldsAll, InActivity, InActivityIfManaged, LacksData, NotInActivity, Unit};
@@ -182,108 +184,97 @@ const DATA_MINOR_ACTIVITY: Condition = Holds(Tokens(
 ));
 /// After an interrupt or discard was asked for, what the peer sent before it knew is void.
 const PURGING: &[State] = &[AwaitActivityInterruptAck, AwaitActivityDiscardAck];
-/// The same while the peer has to recover from an exception.
+/// The same while an exception is to be recovered from.
 const PURGING_OR_RECOVERING: &[State] = &[
     AwaitActivityInterruptAck,
     AwaitActivityDiscardAck,
     AwaitRecovery,
+    AwaitRecoveryRequest,
+];
+/// The states in which the peer may report an exception.
+const EXCEPTED: &[State] = &[
+    DataTransfer,
+    AwaitActivityEndAck,
+    AwaitDisconnect,
+    AwaitRecovery,
+];
+/// The states in which the peer may interrupt or discard the activity.
+const STOPPED: &[State] = &[
+    DataTransfer,
+    AwaitActivityEndResponse,
+    AwaitRecovery,
+    AwaitRecoveryRequest,
+];
+/// The states in which there is something to abort: a session connection, or one being made.
+const CONNECTED: &[State] = &[
+    AwaitTransportConfirm,
+    IdleConnected,
+    AwaitAccept,
+    AwaitDisconnect,
+    AwaitActivityEndAck,
+    AwaitActivityInterruptAck,
+    AwaitActivityDiscardAck,
+    AwaitConnectResponse,
+    AwaitReleaseResponse,
+    AwaitActivityEndResponse,
+    AwaitActivityInterruptResponse,
+    AwaitActivityDiscardResponse,
+    AwaitGiveTokensAck,
+    AwaitRecoveryRequest,
+    AwaitRecovery,
+    DataTransfer,
 ];
 
-/// The table. ABORT is possible in every state; in `AwaitTransportDisconnect` everything is void.
-pub const TABLE: &[Row] = &[
+/// A row that allows nothing.
+const fn row_of(event: Event, primitive: &'static str) -> Row {
     Row {
-        event: Event::Connect,
-        primitive: "S-CONNECT request",
-        request: &[Idle, IdleConnected],
-        spdu: &[IdleConnected],
-        discarded: &[],
-        conditions: &[],
-    },
-    Row {
-        event: Event::Accept,
-        primitive: "S-CONNECT response",
-        request: &[AwaitConnectResponse],
-        spdu: &[AwaitAccept],
-        discarded: &[],
-        conditions: &[],
-    },
-    Row {
-        event: Event::Refuse,
-        primitive: "S-CONNECT response",
-        request: &[AwaitConnectResponse],
-        spdu: &[AwaitAccept],
-        discarded: &[],
-        conditions: &[],
-    },
-    Row {
-        event: Event::Finish,
-        primitive: "S-RELEASE request",
-        request: &[DataTransfer],
-        spdu: &[DataTransfer, AwaitDisconnect],
-        discarded: &[],
-        conditions: &[HoldsAll, NotInActivity],
-    },
-    Row {
-        event: Event::Disconnect,
-        primitive: "S-RELEASE response",
-        request: &[AwaitReleaseResponse],
-        spdu: &[AwaitDisconnect, AwaitReleaseResponse],
-        discarded: &[],
-        conditions: &[],
-    },
-    Row {
-        event: Event::Abort,
-        primitive: "S-U-ABORT request",
-        request: &[
-            AwaitTransportConfirm,
-            IdleConnected,
-            AwaitAccept,
-            AwaitDisconnect,
-            AwaitActivityEndAck,
-            AwaitActivityInterruptAck,
-            AwaitActivityDiscardAck,
-            AwaitConnectResponse,
-            AwaitReleaseResponse,
-            AwaitActivityEndResponse,
-            AwaitActivityInterruptResponse,
-            AwaitActivityDiscardResponse,
-            AwaitGiveTokensAck,
-            AwaitRecoveryRequest,
-            AwaitRecovery,
-            DataTransfer,
-        ],
-        spdu: &[
-            IdleConnected,
-            AwaitAccept,
-            AwaitDisconnect,
-            AwaitActivityEndAck,
-            AwaitActivityInterruptAck,
-            AwaitActivityDiscardAck,
-            AwaitConnectResponse,
-            AwaitReleaseResponse,
-            AwaitActivityEndResponse,
-            AwaitActivityInterruptResponse,
-            AwaitActivityDiscardResponse,
-            AwaitGiveTokensAck,
-            AwaitRecoveryRequest,
-            AwaitRecovery,
-            DataTransfer,
-        ],
-        discarded: &[],
-        conditions: &[],
-    },
-    // An answer to an ABORT that wants the transport connection kept, which is never sent here.
-    Row {
-        event: Event::AbortAccept,
-        primitive: "ABORT ACCEPT",
+        event,
+        primitive,
         request: &[],
         spdu: &[],
         discarded: &[],
         conditions: &[],
+        asking: &[],
+    }
+}
+
+/// The table. In `AwaitTransportDisconnect` everything is void.
+pub const TABLE: &[Row] = &[
+    Row {
+        request: &[Idle, IdleConnected],
+        spdu: &[IdleConnected],
+        ..row_of(Event::Connect, "S-CONNECT request")
     },
     Row {
-        event: Event::DataTransfer,
-        primitive: "S-DATA request",
+        request: &[AwaitConnectResponse],
+        spdu: &[AwaitAccept],
+        ..row_of(Event::Accept, "S-CONNECT response")
+    },
+    Row {
+        request: &[AwaitConnectResponse],
+        spdu: &[AwaitAccept],
+        ..row_of(Event::Refuse, "S-CONNECT response")
+    },
+    Row {
+        request: &[DataTransfer],
+        spdu: &[DataTransfer, AwaitDisconnect],
+        discarded: &[AwaitRecovery, AwaitRecoveryRequest],
+        conditions: &[HoldsAll, NotInActivity],
+        ..row_of(Event::Finish, "S-RELEASE request")
+    },
+    Row {
+        request: &[AwaitReleaseResponse],
+        spdu: &[AwaitDisconnect, AwaitReleaseResponse],
+        ..row_of(Event::Disconnect, "S-RELEASE response")
+    },
+    Row {
+        request: CONNECTED,
+        spdu: CONNECTED,
+        ..row_of(Event::Abort, "S-U-ABORT request")
+    },
+    // An answer to an ABORT that wants the transport connection kept, which is never sent here.
+    row_of(Event::AbortAccept, "ABORT ACCEPT"),
+    Row {
         request: &[DataTransfer, AwaitActivityEndResponse, AwaitReleaseResponse],
         spdu: &[
             DataTransfer,
@@ -292,156 +283,128 @@ pub const TABLE: &[Row] = &[
             AwaitDisconnect,
         ],
         discarded: PURGING_OR_RECOVERING,
-        conditions: &[DATA, InActivityIfManaged],
+        conditions: &[DATA],
+        ..row_of(Event::DataTransfer, "S-DATA request")
     },
     Row {
-        event: Event::GiveTokens,
-        primitive: "S-TOKEN-GIVE request",
-        request: &[DataTransfer, AwaitActivityEndResponse, AwaitRecoveryRequest],
-        spdu: &[
-            DataTransfer,
-            AwaitActivityEndAck,
-            AwaitDisconnect,
-            AwaitRecovery,
-        ],
-        discarded: PURGING,
-        conditions: &[],
-    },
-    Row {
-        event: Event::PleaseTokens,
-        primitive: "S-TOKEN-PLEASE request",
         request: &[
             DataTransfer,
             AwaitActivityEndAck,
             AwaitActivityEndResponse,
-            AwaitReleaseResponse,
+            AwaitRecoveryRequest,
         ],
         spdu: &[
             DataTransfer,
             AwaitActivityEndAck,
             AwaitActivityEndResponse,
-            AwaitDisconnect,
+            AwaitRecovery,
             AwaitRecoveryRequest,
         ],
-        discarded: &[
-            AwaitActivityInterruptAck,
-            AwaitActivityDiscardAck,
-            AwaitRecovery,
+        discarded: PURGING,
+        ..row_of(Event::GiveTokens, "S-TOKEN-GIVE request")
+    },
+    Row {
+        request: &[DataTransfer, AwaitActivityEndResponse, AwaitReleaseResponse],
+        spdu: &[
+            DataTransfer,
+            AwaitActivityEndAck,
+            AwaitDisconnect,
             AwaitGiveTokensAck,
         ],
-        conditions: &[],
+        discarded: PURGING_OR_RECOVERING,
+        ..row_of(Event::PleaseTokens, "S-TOKEN-PLEASE request")
     },
     Row {
-        event: Event::GiveTokensConfirm,
-        primitive: "S-CONTROL-GIVE request",
         request: &[DataTransfer],
         spdu: &[DataTransfer],
-        discarded: &[],
         conditions: &[ACTIVITY, HoldsAll, NotInActivity],
+        ..row_of(Event::GiveTokensConfirm, "S-CONTROL-GIVE request")
     },
     Row {
-        event: Event::GiveTokensAck,
-        primitive: "GIVE TOKENS ACK",
-        request: &[],
         spdu: &[AwaitGiveTokensAck],
-        discarded: &[],
-        conditions: &[],
+        ..row_of(Event::GiveTokensAck, "GIVE TOKENS ACK")
     },
     Row {
-        event: Event::MinorSyncPoint,
-        primitive: "S-SYNC-MINOR request",
         request: &[DataTransfer],
         spdu: &[DataTransfer],
         discarded: PURGING_OR_RECOVERING,
         conditions: &[MINOR, DATA_MINOR, InActivityIfManaged],
+        ..row_of(Event::MinorSyncPoint, "S-SYNC-MINOR request")
     },
     Row {
-        event: Event::MinorSyncAck,
-        primitive: "S-SYNC-MINOR response",
-        request: &[DataTransfer, AwaitActivityEndResponse],
-        spdu: &[DataTransfer, AwaitActivityEndAck],
+        request: &[DataTransfer, AwaitActivityEndResponse, AwaitReleaseResponse],
+        spdu: &[DataTransfer, AwaitActivityEndAck, AwaitDisconnect],
         discarded: PURGING_OR_RECOVERING,
         conditions: &[MINOR, InActivityIfManaged],
+        ..row_of(Event::MinorSyncAck, "S-SYNC-MINOR response")
     },
     Row {
-        event: Event::ExceptionData,
-        primitive: "S-U-EXCEPTION-REPORT request",
-        request: &[DataTransfer, AwaitActivityEndResponse],
-        spdu: &[DataTransfer, AwaitActivityEndAck],
-        discarded: PURGING_OR_RECOVERING,
-        conditions: &[EXCEPTIONS, LacksData, InActivityIfManaged],
+        request: &[DataTransfer, AwaitActivityEndResponse, AwaitReleaseResponse],
+        spdu: EXCEPTED,
+        discarded: PURGING,
+        conditions: &[EXCEPTIONS, InActivityIfManaged],
+        asking: &[LacksData],
+        ..row_of(Event::ExceptionData, "S-U-EXCEPTION-REPORT request")
     },
     Row {
-        event: Event::ExceptionReport,
-        primitive: "EXCEPTION REPORT",
-        request: &[],
-        spdu: &[DataTransfer, AwaitActivityEndAck],
-        discarded: PURGING_OR_RECOVERING,
-        conditions: &[EXCEPTIONS],
+        spdu: EXCEPTED,
+        discarded: PURGING,
+        conditions: &[EXCEPTIONS, InActivityIfManaged],
+        ..row_of(Event::ExceptionReport, "EXCEPTION REPORT")
     },
     Row {
-        event: Event::ActivityStart,
-        primitive: "S-ACTIVITY-START request",
         request: &[DataTransfer],
         spdu: &[DataTransfer],
-        discarded: &[],
         conditions: &[ACTIVITY, DATA_MINOR_ACTIVITY, NotInActivity],
+        ..row_of(Event::ActivityStart, "S-ACTIVITY-START request")
     },
     Row {
-        event: Event::ActivityResume,
-        primitive: "S-ACTIVITY-RESUME request",
         request: &[DataTransfer],
         spdu: &[DataTransfer],
-        discarded: &[],
         conditions: &[ACTIVITY, DATA_MINOR_ACTIVITY, NotInActivity],
+        ..row_of(Event::ActivityResume, "S-ACTIVITY-RESUME request")
     },
+    // The end of the activity may have been confirmed while it was on its way.
     Row {
-        event: Event::ActivityInterrupt,
-        primitive: "S-ACTIVITY-INTERRUPT request",
         request: &[DataTransfer, AwaitActivityEndAck, AwaitRecoveryRequest],
-        spdu: &[DataTransfer, AwaitActivityEndResponse, AwaitRecovery],
-        discarded: &[],
-        conditions: &[ACTIVITY, Holds(Tokens::MAJOR_ACTIVITY), InActivity],
+        spdu: STOPPED,
+        conditions: &[ACTIVITY, Holds(Tokens::MAJOR_ACTIVITY)],
+        asking: &[InActivity],
+        ..row_of(Event::ActivityInterrupt, "S-ACTIVITY-INTERRUPT request")
     },
     Row {
-        event: Event::ActivityInterruptAck,
-        primitive: "S-ACTIVITY-INTERRUPT response",
         request: &[AwaitActivityInterruptResponse],
         spdu: &[AwaitActivityInterruptAck],
-        discarded: &[],
-        conditions: &[],
+        ..row_of(Event::ActivityInterruptAck, "S-ACTIVITY-INTERRUPT response")
     },
     Row {
-        event: Event::ActivityDiscard,
-        primitive: "S-ACTIVITY-DISCARD request",
         request: &[DataTransfer, AwaitActivityEndAck, AwaitRecoveryRequest],
-        spdu: &[DataTransfer, AwaitActivityEndResponse, AwaitRecovery],
-        discarded: &[],
-        conditions: &[ACTIVITY, Holds(Tokens::MAJOR_ACTIVITY), InActivity],
+        spdu: STOPPED,
+        conditions: &[ACTIVITY, Holds(Tokens::MAJOR_ACTIVITY)],
+        asking: &[InActivity],
+        ..row_of(Event::ActivityDiscard, "S-ACTIVITY-DISCARD request")
     },
     Row {
-        event: Event::ActivityDiscardAck,
-        primitive: "S-ACTIVITY-DISCARD response",
         request: &[AwaitActivityDiscardResponse],
         spdu: &[AwaitActivityDiscardAck],
-        discarded: &[],
-        conditions: &[],
+        ..row_of(Event::ActivityDiscardAck, "S-ACTIVITY-DISCARD response")
     },
     Row {
-        event: Event::ActivityEnd,
-        primitive: "S-ACTIVITY-END request",
         request: &[DataTransfer],
         spdu: &[DataTransfer],
-        discarded: &[AwaitRecovery],
+        discarded: &[AwaitRecovery, AwaitRecoveryRequest],
         conditions: &[ACTIVITY, DATA_MINOR_ACTIVITY, InActivity],
+        ..row_of(Event::ActivityEnd, "S-ACTIVITY-END request")
     },
     Row {
-        event: Event::ActivityEndAck,
-        primitive: "S-ACTIVITY-END response",
         request: &[AwaitActivityEndResponse],
         spdu: &[AwaitActivityEndAck],
-        discarded: PURGING,
-        conditions: &[],
+        discarded: &[
+            AwaitActivityInterruptAck,
+            AwaitActivityDiscardAck,
+            AwaitRecoveryRequest,
+        ],
+        ..row_of(Event::ActivityEndAck, "S-ACTIVITY-END response")
     },
 ];
 

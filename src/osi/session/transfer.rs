@@ -118,19 +118,13 @@ impl Session {
     }
 
     fn give(&mut self, tokens: Tokens) -> Result<Vec<Outgoing>, Misuse> {
-        let refuse = |condition| {
-            Err(Misuse::Condition {
-                request: "S-TOKEN-GIVE request",
-                condition,
-            })
-        };
         if tokens.is_empty() || !self.connection.tokens.contains(tokens) {
-            return refuse(Condition::Holds(tokens));
+            return Err(Misuse::Condition {
+                request: "S-TOKEN-GIVE request",
+                condition: Condition::Holds(tokens),
+            });
         }
-        if self.state == State::AwaitRecoveryRequest {
-            if !tokens.contains(Tokens::DATA) {
-                return refuse(Condition::Holds(Tokens::DATA));
-            }
+        if self.state == State::AwaitRecoveryRequest && tokens.contains(Tokens::DATA) {
             self.enter(State::DataTransfer);
         }
         self.connection.tokens = self.connection.tokens.without(tokens);
@@ -174,14 +168,6 @@ impl Session {
                 tokens: Some(tokens),
                 ..
             } => {
-                let theirs = self
-                    .connection
-                    .units
-                    .tokens()
-                    .without(self.connection.tokens);
-                if !theirs.contains(tokens) {
-                    return Err(format!("gives {tokens:?} but holds {theirs:?}"));
-                }
                 self.connection.tokens = self.connection.tokens.or(tokens);
                 if self.state == State::AwaitRecovery && tokens.contains(Tokens::DATA) {
                     self.enter(State::DataTransfer);
@@ -213,7 +199,6 @@ impl Session {
                 serial,
                 user_data,
             } => {
-                self.check_point(serial)?;
                 self.set_point(false);
                 Indication::MinorSync {
                     serial,
@@ -222,20 +207,15 @@ impl Session {
                 }
             }
             Spdu::MinorSyncAck { serial, user_data } => {
-                if self.connection.may_confirm || !self.is_unconfirmed(serial) {
-                    return Err(format!(
-                        "confirms point {serial}, which is not to be confirmed"
-                    ));
-                }
                 self.connection.unconfirmed = serial.get() + 1;
                 Indication::MinorSyncAck { serial, user_data }
             }
             Spdu::ExceptionData { reason, user_data } => {
-                self.enter(State::AwaitRecoveryRequest);
+                self.excepted();
                 Indication::UserException { reason, user_data }
             }
             Spdu::ExceptionReport(reflect) => {
-                self.enter(State::AwaitRecoveryRequest);
+                self.excepted();
                 Indication::ProviderException(reflect)
             }
             Spdu::ActivityStart {
@@ -263,15 +243,6 @@ impl Session {
                     user_data,
                 }))
             }
-            // Its end was confirmed here already, which the peer did not know: answered without a word to the user.
-            Spdu::ActivityInterrupt { .. } if !self.connection.activity => {
-                self.stop_activity(Tokens::NONE);
-                return Ok(vec![Self::send(Spdu::ActivityInterruptAck(Bytes::new()))]);
-            }
-            Spdu::ActivityDiscard { .. } if !self.connection.activity => {
-                self.stop_activity(Tokens::NONE);
-                return Ok(vec![Self::send(Spdu::ActivityDiscardAck(Bytes::new()))]);
-            }
             Spdu::ActivityInterrupt { reason, user_data } => {
                 self.enter(State::AwaitActivityInterruptResponse);
                 Indication::ActivityInterrupt { reason, user_data }
@@ -289,18 +260,11 @@ impl Session {
                 Indication::ActivityDiscardAck(user_data)
             }
             Spdu::ActivityEnd { serial, user_data } => {
-                self.check_point(serial)?;
                 self.set_point(false);
                 self.enter(State::AwaitActivityEndResponse);
                 Indication::ActivityEnd { serial, user_data }
             }
             Spdu::ActivityEndAck { serial, user_data } => {
-                if serial.get() + 1 != self.connection.next {
-                    return Err(format!(
-                        "confirms point {serial}, the activity ended with {}",
-                        self.connection.next.saturating_sub(1)
-                    ));
-                }
                 self.end_activity();
                 Indication::ActivityEndAck { serial, user_data }
             }
@@ -310,12 +274,67 @@ impl Session {
         Ok(vec![Outgoing::Indication(indication)])
     }
 
+    /// Checks what the table cannot tell: the tokens given, and the numbers of points.
+    ///
+    /// After an interrupt or discard was asked for, the numbers do not matter any more.
+    pub(super) fn check_values(&self, spdu: &Spdu) -> Result<(), String> {
+        let purging = matches!(
+            self.state,
+            State::AwaitActivityInterruptAck | State::AwaitActivityDiscardAck
+        );
+        match spdu {
+            Spdu::GiveTokens {
+                tokens: Some(given),
+                ..
+            } => {
+                let exist = self.connection.units.tokens();
+                let theirs = exist.without(self.connection.tokens);
+                match theirs.contains(*given) {
+                    true => Ok(()),
+                    false => Err(format!("gives {given:?} but holds {theirs:?}")),
+                }
+            }
+            Spdu::MinorSyncAck { .. } if self.connection.may_confirm => {
+                Err("confirms points it set itself".into())
+            }
+            _ if purging => Ok(()),
+            Spdu::MinorSyncPoint { serial, .. } | Spdu::ActivityEnd { serial, .. }
+                if serial.get() != self.connection.next =>
+            {
+                Err(format!(
+                    "sets point {serial}, the next one is {}",
+                    self.connection.next
+                ))
+            }
+            Spdu::MinorSyncAck { serial, .. } if !self.is_unconfirmed(*serial) => Err(format!(
+                "confirms point {serial}, which is not to be confirmed"
+            )),
+            Spdu::ActivityEndAck { serial, .. } if serial.get() + 1 != self.connection.next => {
+                Err(format!(
+                    "confirms point {serial}, the activity ended with {}",
+                    self.connection.next.saturating_sub(1)
+                ))
+            }
+            _ => Ok(()),
+        }
+    }
+
     /// Remembers of a void SPDU what it does to the numbers.
     pub(super) fn discard(&mut self, spdu: &Spdu) {
-        if self.state == State::AwaitRecovery
-            && matches!(spdu, Spdu::MinorSyncPoint { .. } | Spdu::ActivityEnd { .. })
-        {
-            self.set_point(false);
+        match spdu {
+            _ if self.state != State::AwaitRecovery => {}
+            Spdu::MinorSyncPoint { .. } | Spdu::ActivityEnd { .. } => self.set_point(false),
+            Spdu::MinorSyncAck { serial, .. } => self.connection.unconfirmed = serial.get() + 1,
+            _ => {}
+        }
+    }
+
+    /// The peer reports an exception: who holds the data token has to recover.
+    fn excepted(&mut self) {
+        if self.connection.tokens.contains(Tokens::DATA) {
+            self.enter(State::AwaitRecoveryRequest);
+        } else if self.state != State::AwaitRecovery {
+            self.enter(State::DataTransfer);
         }
     }
 
@@ -377,16 +396,6 @@ impl Session {
             self.connection.may_confirm = !here;
         }
         self.connection.next += 1;
-    }
-
-    fn check_point(&self, serial: Serial) -> Result<(), String> {
-        match serial.get() == self.connection.next {
-            true => Ok(()),
-            false => Err(format!(
-                "sets point {serial}, the next one is {}",
-                self.connection.next
-            )),
-        }
     }
 
     fn is_unconfirmed(&self, serial: Serial) -> bool {

@@ -12,19 +12,31 @@ use super::{Config, Disconnect, Indication, Network, Outgoing, Request};
 /// (X.224 section 13.3), and there is room for user data.
 const OPENING_LIMIT: usize = 512;
 
-/// The states of X.224 annex A that class 0 has.
+/// The states of X.224 annex A that class 0 has, on a network connection that is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum State {
-    /// The TCP connection is open, nothing was said.
+    /// Nothing was said.
     Idle,
-    /// WFCC: CR sent, waiting for CC.
+    /// CR sent, waiting for CC.
     WaitConfirm,
-    /// WFTRESP: T-CONNECT indicated, waiting for the response.
+    /// T-CONNECT indicated, waiting for the response.
     WaitResponse,
-    /// OPEN.
     Open,
-    /// CLOSED, for good.
+    /// The network connection is gone.
     Closed,
+}
+
+impl State {
+    /// What X.224 calls it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "CLOSED",
+            Self::WaitConfirm => "WFCC",
+            Self::WaitResponse => "WFTRESP",
+            Self::Open => "OPEN",
+            Self::Closed => "gone",
+        }
+    }
 }
 
 /// One transport connection, at either end of it.
@@ -137,6 +149,12 @@ impl Transport {
         }
     }
 
+    /// The state, named as X.224 does; `gone` when the network connection is.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        self.state.name()
+    }
+
     /// The TPDU size in use once the connection is open.
     #[must_use]
     pub fn tpdu_size(&self) -> TpduSize {
@@ -193,7 +211,10 @@ impl Transport {
             (_, Tpdu::Error { cause, invalid, .. }) => {
                 self.end(Disconnect::Rejected { cause, invalid }, None)
             }
-            (state, _) => self.reject(format!("TPDU not expected in state {state:?}"), 2, &octets),
+            (state, _) => {
+                let fault = format!("TPDU not expected in state {}", state.name());
+                self.reject(fault, 2, &octets)
+            }
         }
     }
 

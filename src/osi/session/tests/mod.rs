@@ -1,7 +1,6 @@
 //! Two session machines over two transport machines, in memory, with a clock of their own.
 
 mod connection;
-mod every_cell;
 mod hostile;
 mod transfer;
 

@@ -79,13 +79,10 @@ fn s7_16_what_needs_a_token_needs_it_here() {
             "{request:?} {refused:?}"
         );
     }
-    let outside = pair
-        .a
-        .session
-        .request(Request::Data(octets("no activity")), now);
+    let refused = pair.b.session.request(Request::Data(octets("data")), now);
     assert!(
-        matches!(outside, Err(Misuse::Condition { .. })),
-        "{outside:?}"
+        matches!(refused, Err(Misuse::Condition { .. })),
+        "{refused:?}"
     );
     pair.b(Request::TokenPlease {
         tokens: Tokens::DATA,
@@ -188,14 +185,11 @@ fn s7_28_an_exception_is_recovered_from_by_giving_the_data_token() {
         user_data: Bytes::new(),
     });
     pair.settle();
-    let now = pair.now;
-    let refused = pair
-        .a
-        .session
-        .request(Request::TokenGive(Tokens::MINOR), now);
-    assert!(
-        matches!(refused, Err(Misuse::Condition { .. })),
-        "{refused:?}"
+    pair.a(Request::TokenGive(Tokens::MINOR));
+    pair.settle();
+    assert_eq!(
+        (pair.a.session.state(), pair.b.session.state()),
+        (State::AwaitRecoveryRequest, State::AwaitRecovery)
     );
     pair.a(Request::TokenGive(Tokens::DATA));
     pair.settle();
@@ -259,7 +253,7 @@ fn s7_31_interrupt_and_resume_go_on_after_the_last_confirmed_point() {
 }
 
 #[test]
-fn s7_33_a_discard_that_crosses_the_end_confirmation_is_answered() {
+fn s7_33_a_discard_may_cross_the_end_confirmation() {
     let mut pair = Pair::connected(Config::default(), Config::default());
     pair.a(activity_start());
     pair.a(Request::ActivityEnd(Bytes::new()));
@@ -270,9 +264,14 @@ fn s7_33_a_discard_that_crosses_the_end_confirmation_is_answered() {
         reason: None,
         user_data: Bytes::new(),
     });
-    let (a, b) = pair.told();
+    let (_, b) = pair.told();
+    assert!(
+        matches!(&b[..], [Indication::ActivityDiscard { .. }]),
+        "{b:?}"
+    );
+    pair.b(Request::ActivityDiscardAck(Bytes::new()));
+    let (a, _) = pair.told();
     assert_eq!(a, [Indication::ActivityDiscardAck(Bytes::new())]);
-    assert_eq!(b, []);
     pair.a(activity_start());
     let (_, b) = pair.told();
     assert_eq!(b.len(), 1);

@@ -1,0 +1,13 @@
+//! The state tables of docs/osi.md: every cell is tried on a machine brought into its state.
+
+// Helpers of tests; clippy knows only functions marked as tests.
+#![allow(
+    clippy::expect_used,
+    clippy::indexing_slicing,
+    clippy::panic,
+    clippy::unwrap_used
+)]
+
+mod session;
+mod table;
+mod transport;

@@ -1,0 +1,119 @@
+//! The tables of docs/osi.md, and the comparison of each cell with what a machine does.
+//!
+//! The document says how a cell is written; this file reads and writes cells that way.
+
+use std::collections::BTreeMap;
+use std::fmt::Write as _;
+
+const DOCUMENT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/osi.md");
+
+/// A protocol machine in the hands of the comparison.
+pub trait Machine {
+    /// The name of its state, as the columns have it.
+    fn state(&self) -> String;
+
+    /// Lets an event happen; what goes out, or nothing where the service refuses a request.
+    fn happen(&mut self, event: &str) -> Option<Vec<String>>;
+}
+
+/// A state by the name of its column, and the way into it.
+pub type Way<M> = (&'static str, fn() -> M);
+
+/// The cells of the tables under a heading by event and state, and what `!` stands for there.
+struct Section {
+    cells: BTreeMap<(String, String), String>,
+    protocol_error: String,
+}
+
+fn read(heading: &str) -> Section {
+    let mut section = Section {
+        cells: BTreeMap::new(),
+        protocol_error: String::new(),
+    };
+    let document = std::fs::read_to_string(DOCUMENT).expect("the document");
+    let lines = document
+        .lines()
+        .skip_while(|line| line.strip_prefix("## ") != Some(heading))
+        .skip(1)
+        .take_while(|line| !line.starts_with("## "));
+    let mut states = Vec::new();
+    for line in lines {
+        if let Some(meaning) = line.strip_prefix("`!` is `") {
+            section.protocol_error = meaning.split('`').next().unwrap_or_default().to_owned();
+        }
+        let Some(row) = line.strip_prefix('|') else {
+            states.clear();
+            continue;
+        };
+        let mut row = row.trim_end_matches('|').split('|').map(str::trim);
+        let first = row.next().unwrap_or_default();
+        if first == "event" {
+            states = row.map(str::to_owned).collect();
+        } else if !first.starts_with('-') && !states.is_empty() {
+            let row: Vec<&str> = row.collect();
+            assert_eq!(row.len(), states.len(), "the cells of {first}");
+            for event in first.split(", ") {
+                for (state, cell) in states.iter().zip(&row) {
+                    let place = (event.to_owned(), state.clone());
+                    let twice = section.cells.insert(place, (*cell).to_owned());
+                    assert_eq!(twice, None, "{event} in {state} stands there twice");
+                }
+            }
+        }
+    }
+    assert!(!section.cells.is_empty(), "no table under {heading}");
+    section
+}
+
+/// A cell as the document writes it.
+fn cell(before: &str, out: Option<Vec<String>>, after: &str, protocol_error: &str) -> String {
+    let Some(out) = out else {
+        return "x".to_owned();
+    };
+    let out = out.join(", ");
+    let cell = match (out.is_empty(), before == after) {
+        (true, true) => "-".to_owned(),
+        (true, false) => format!("→ {after}"),
+        (false, true) => out,
+        (false, false) => format!("{out} → {after}"),
+    };
+    if cell == protocol_error {
+        "!".to_owned()
+    } else {
+        cell
+    }
+}
+
+/// Compares every cell under a heading with what a machine does, and demands a cell for every
+/// event in every state.
+pub fn check<M: Machine>(heading: &str, ways: &[Way<M>], events: &[&str]) {
+    let mut section = read(heading);
+    let mut faults = String::new();
+    for (column, way) in ways {
+        for event in events {
+            let mut machine = way();
+            let before = machine.state();
+            // A column may say more than the name of the state, after a space.
+            assert_eq!(column.split(' ').next(), Some(before.as_str()));
+            let out = machine.happen(event);
+            let done = cell(&before, out, &machine.state(), &section.protocol_error);
+            let place = ((*event).to_owned(), (*column).to_owned());
+            match section.cells.remove(&place) {
+                Some(said) if said == done => {}
+                Some(said) => {
+                    let _ = writeln!(faults, "{event} in {column}: {done}, the table says {said}");
+                }
+                None => {
+                    let _ = writeln!(
+                        faults,
+                        "{event} in {column}: {done}, the table says nothing"
+                    );
+                }
+            }
+        }
+    }
+    for ((event, state), _) in section.cells {
+        let _ = writeln!(faults, "{event} in {state} is a cell that nothing tries");
+    }
+    assert!(faults.is_empty(), "{heading}:\n{faults}");
+}
