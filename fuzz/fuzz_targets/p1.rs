@@ -1,5 +1,5 @@
-//! P1 and all it holds: shown and converted without panic, whatever it is; what decodes is written
-//! and read again the same.
+//! P1 and all it holds: shown and converted without panic, whatever it is; what decodes is written,
+//! and that is read and written again the same (an empty optional list is read, but not written).
 #![no_main]
 
 use bytes::Bytes;
@@ -16,7 +16,9 @@ fuzz_target!(|octets: &[u8]| {
         let _ = shown.to_notation();
     }
     if let Ok(apdu) = asn1::decode::<MtsApdu>(&octets) {
-        assert_eq!(asn1::decode(&asn1::encode(&apdu)).as_ref(), Ok(&apdu));
+        let written = asn1::encode(&apdu);
+        let again = asn1::decode::<MtsApdu>(&written).map(|again| asn1::encode(&again));
+        assert_eq!(again.as_ref(), Ok(&written));
     }
     let (gateway, peer, tables) = (Gateway::default(), PeerProfile::default(), Tables::default());
     let context = Context {
