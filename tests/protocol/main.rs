@@ -12,11 +12,18 @@
 )]
 
 mod apdus;
+mod ber;
 mod capture;
+mod checkpoints;
 mod corpus;
+mod double;
+mod end;
+mod order;
 mod p1;
 mod replay;
+mod segments;
 mod transport_session;
+mod wire;
 
 use libtest_mimic::Arguments;
 
@@ -27,5 +34,8 @@ fn main() {
     trials.extend(replay::trials(&corpus));
     trials.extend(apdus::trials(&corpus));
     trials.extend(p1::trials(&corpus));
+    trials.extend(checkpoints::trials(&corpus));
+    trials.extend(order::trials(&corpus));
+    trials.extend(segments::trials(&corpus));
     libtest_mimic::run(&arguments, trials).exit();
 }

@@ -246,10 +246,11 @@ impl Session {
     }
 
     fn spdu(&mut self, spdu: Spdu, now: Instant) -> Handled {
-        if matches!(
-            spdu,
-            Spdu::GiveTokens { tokens: None, .. } | Spdu::PleaseTokens { tokens: None, .. }
-        ) {
+        // One of category 0 before one of category 2 says nothing, whether it names no tokens or none.
+        if let Spdu::GiveTokens { tokens, user_data } | Spdu::PleaseTokens { tokens, user_data } =
+            &spdu
+            && (tokens.is_none() || *tokens == Some(Tokens::NONE) && user_data.is_empty())
+        {
             return Ok(Vec::new());
         }
         let taken = self.may_come(&spdu)?;
