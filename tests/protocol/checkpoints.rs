@@ -85,13 +85,16 @@ fn play(root: &Path, name: &str, all: bool, ours: Side) -> Result<(), Failed> {
     Ok(())
 }
 
+/// Sizes proposed, ours, and agreed.
+type Row = (Sizes, (u8, u8), (u8, u8));
+
 /// The sizes may be what the caller proposes to a responder with wider ones, or what the responder
 /// has for a caller that proposes what the captured one does: 63, and no window, which is 3.
 fn sent(script: &Script, apdu: &Bytes, sizes: (u8, u8), pace: Pace) -> Result<(), String> {
     let (checkpoint, window) = sizes;
-    // Each row: proposed, ours, agreed. A caller that proposes 0 leaves it to the responder.
+    // A caller that proposes 0 leaves it to the responder.
     let wide = (63, 5);
-    let mut rows: Vec<(Sizes, (u8, u8), (u8, u8))> = Vec::new();
+    let mut rows: Vec<Row> = Vec::new();
     if checkpoint == 0 {
         rows.push(((0, Some(window)), (OURS, 5), (OURS, window)));
     } else {

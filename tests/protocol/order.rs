@@ -235,7 +235,7 @@ fn one(script: &Script, apdu: &Bytes, order: Order, sets_of: bool) -> Result<(),
 
 /// Two APDUs are the same value, and the same mail.
 fn same(captured: &Bytes, other: &Bytes, sets_of: bool) -> Result<(), String> {
-    let values = [captured, other].map(|octets| value(octets));
+    let values = [captured, other].map(value);
     let [(apdu, ipm), (other_apdu, other_ipm)] = match values {
         [Ok(a), Ok(b)] => [a, b],
         [a, b] => return Err(format!("{:?} {:?}", a.err(), b.err())),
