@@ -25,9 +25,9 @@ enum Command {
     /// Show the configuration
     #[command(subcommand)]
     Config(cli::check::ConfigCommand),
-    /// Convert one message as the service would
+    /// Convert messages as the service would
     Convert(cli::convert::Arguments),
-    /// Show a PDU in ASN.1 value notation or JSON
+    /// Show PDUs in ASN.1 value notation or JSON
     Decode(cli::decode::Arguments),
     /// Map addresses and say by which rule
     Address(cli::address::Arguments),

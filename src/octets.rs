@@ -36,6 +36,14 @@ enum Piece {
     Base64Lines(Octets),
 }
 
+/// Where `slice` begins in `whole`; `None` if it lies elsewhere, a copy for one.
+#[must_use]
+pub fn offset(whole: &Bytes, slice: &Bytes) -> Option<usize> {
+    let at = slice.as_ptr().addr().checked_sub(whole.as_ptr().addr())?;
+    let end = at.checked_add(slice.len())?;
+    (end <= whole.len()).then_some(at)
+}
+
 /// A sequence of octets held as pieces; cheap to clone, its length known.
 #[derive(Debug, Clone, Default)]
 pub struct Octets {

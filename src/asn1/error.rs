@@ -14,6 +14,8 @@ pub struct DecodeError {
     pub found: String,
     /// The members that lead there, innermost first, as the ASN.1 names them.
     pub path: Vec<&'static str>,
+    /// The clause that wants it, of which standard; empty if that is not known.
+    pub clause: &'static str,
 }
 
 impl DecodeError {
@@ -29,6 +31,7 @@ impl DecodeError {
             expected: expected.into(),
             found: found.into(),
             path: Vec::new(),
+            clause: "",
         }
     }
 
@@ -36,6 +39,15 @@ impl DecodeError {
     #[must_use]
     pub fn within(mut self, name: &'static str) -> Self {
         self.path.push(name);
+        self
+    }
+
+    /// Says which clause wants it, unless one closer to the octets was named.
+    #[must_use]
+    pub fn by(mut self, clause: &'static str) -> Self {
+        if self.clause.is_empty() {
+            self.clause = clause;
+        }
         self
     }
 
@@ -58,10 +70,14 @@ impl fmt::Display for DecodeError {
         }
         write!(f, ": expected {}", self.expected)?;
         if self.found.is_empty() {
-            f.write_str(", found the end")
+            f.write_str(", found the end")?;
         } else {
-            write!(f, ", found {}", self.found)
+            write!(f, ", found {}", self.found)?;
         }
+        if self.clause.is_empty() {
+            return Ok(());
+        }
+        write!(f, " ({})", self.clause)
     }
 }
 

@@ -67,6 +67,11 @@ struct Open {
 /// # Errors
 /// The offset of the first octet that no encoding could have there, or at which a limit is passed.
 pub fn check(input: &[u8], limits: &Limits) -> Result<Outline, DecodeError> {
+    walk(input, limits).map_err(|error| error.by("X.690 clause 8.1"))
+}
+
+/// The walk itself.
+fn walk(input: &[u8], limits: &Limits) -> Result<Outline, DecodeError> {
     if input.len() > limits.octets {
         return Err(DecodeError::new(
             limits.octets,

@@ -24,58 +24,95 @@ fn read<T: Ber>(element: &Element<'_>) -> Result<Value, DecodeError> {
     }
 }
 
-/// The types that octets can be read as, by name. Those that octets are recognised as come first,
+/// What states the message transfer system.
+const X411: &str = "X.411 clause 12";
+/// What states interpersonal messages.
+const X420: &str = "X.420 clauses 7 and 8";
+
+/// The types that octets can be read as: by name, with the clause that states each. Those that octets are recognised as come first,
 /// in the order in which they are tried.
-const TYPES: &[(&str, Reader)] = &[
-    ("MTS-APDU", read::<mta::MtsApdu>),
-    ("InformationObject", read::<ipms::InformationObject>),
-    ("EXTERNAL", read::<ExternalValue>),
-    ("CP-type", read::<presentation::CpType>),
-    ("CPA-PPDU", read::<presentation::CpaPpdu>),
-    ("ACSE-apdu", read::<acse::AcseApdu>),
-    ("User-data", read::<presentation::UserData>),
-    ("RTSE-apdus", read::<rtse::RtseApdus>),
-    ("MTABind-APDU", read::<mta::MTABindApdu>),
-    ("MTABindArgument", read::<mta::MTABindArgument>),
-    ("MTABindResult", read::<mta::MTABindResult>),
-    ("RTORQapdu", read::<rtse::RTORQapdu>),
-    ("RTOACapdu", read::<rtse::RTOACapdu>),
-    ("CPR-PPDU", read::<presentation::CprPpdu>),
-    ("Abort-type", read::<presentation::AbortType>),
-    ("IPM", read::<ipms::IPM>),
-    ("BodyPart", read::<ipms::BodyPart>),
-    ("ORName", read::<mts::ORName>),
-    ("MTABindError", read::<mta::MTABindError>),
-    ("Message", read::<mta::Message>),
-    ("Report", read::<mta::Report>),
-    ("Probe", read::<mta::Probe>),
+const TYPES: &[(&str, &str, Reader)] = &[
+    ("MTS-APDU", X411, read::<mta::MtsApdu>),
+    ("InformationObject", X420, read::<ipms::InformationObject>),
+    ("EXTERNAL", "X.690 clause 8.18", read::<ExternalValue>),
+    ("CP-type", "X.226 clause 8", read::<presentation::CpType>),
+    ("CPA-PPDU", "X.226 clause 8", read::<presentation::CpaPpdu>),
+    ("ACSE-apdu", "X.227 clause 9", read::<acse::AcseApdu>),
+    (
+        "User-data",
+        "X.226 clause 8",
+        read::<presentation::UserData>,
+    ),
+    ("RTSE-apdus", "X.228 clause 8", read::<rtse::RtseApdus>),
+    ("MTABind-APDU", X411, read::<mta::MTABindApdu>),
+    ("MTABindArgument", X411, read::<mta::MTABindArgument>),
+    ("MTABindResult", X411, read::<mta::MTABindResult>),
+    ("RTORQapdu", "X.228 clause 8", read::<rtse::RTORQapdu>),
+    ("RTOACapdu", "X.228 clause 8", read::<rtse::RTOACapdu>),
+    ("CPR-PPDU", "X.226 clause 8", read::<presentation::CprPpdu>),
+    (
+        "Abort-type",
+        "X.226 clause 8",
+        read::<presentation::AbortType>,
+    ),
+    ("IPM", X420, read::<ipms::IPM>),
+    ("BodyPart", X420, read::<ipms::BodyPart>),
+    ("ORName", X411, read::<mts::ORName>),
+    ("MTABindError", X411, read::<mta::MTABindError>),
+    ("Message", X411, read::<mta::Message>),
+    ("Report", X411, read::<mta::Report>),
+    ("Probe", X411, read::<mta::Probe>),
     (
         "MessageTransferEnvelope",
+        X411,
         read::<mta::MessageTransferEnvelope>,
     ),
-    ("ProbeTransferEnvelope", read::<mta::ProbeTransferEnvelope>),
+    (
+        "ProbeTransferEnvelope",
+        X411,
+        read::<mta::ProbeTransferEnvelope>,
+    ),
     (
         "ReportTransferEnvelope",
+        X411,
         read::<mta::ReportTransferEnvelope>,
     ),
-    ("ReportTransferContent", read::<mta::ReportTransferContent>),
-    ("IPN", read::<ipms::IPN>),
-    ("Heading", read::<ipms::Heading>),
-    ("ORAddress", read::<mts::ORAddress>),
-    ("RTORJapdu", read::<rtse::RTORJapdu>),
-    ("RTABapdu", read::<rtse::RTABapdu>),
+    (
+        "ReportTransferContent",
+        X411,
+        read::<mta::ReportTransferContent>,
+    ),
+    ("IPN", X420, read::<ipms::IPN>),
+    ("Heading", X420, read::<ipms::Heading>),
+    ("ORAddress", X411, read::<mts::ORAddress>),
+    ("RTORJapdu", "X.228 clause 8", read::<rtse::RTORJapdu>),
+    ("RTABapdu", "X.228 clause 8", read::<rtse::RTABapdu>),
     (
         "FileTransferParameters",
+        "X.420 annex B.3",
         read::<ftbp::FileTransferParameters>,
     ),
-    ("FileTransferData", read::<ftbp::FileTransferData>),
-    ("MimeParameters", read::<rfc2156::MimeParameters>),
-    ("RFC822FieldList", read::<rfc2156::RFC822FieldList>),
+    (
+        "FileTransferData",
+        "X.420 annex B.3",
+        read::<ftbp::FileTransferData>,
+    ),
+    (
+        "MimeParameters",
+        "RFC 2156 appendix L",
+        read::<rfc2156::MimeParameters>,
+    ),
+    (
+        "RFC822FieldList",
+        "RFC 2156 appendix L",
+        read::<rfc2156::RFC822FieldList>,
+    ),
     (
         "ReportDeliveryArgument",
+        X411,
         read::<mts::ReportDeliveryArgument>,
     ),
-    ("ANY", read::<Any>),
+    ("ANY", "X.690 clause 8.1", read::<Any>),
 ];
 
 /// How many of [`TYPES`] octets are recognised as.
@@ -96,7 +133,7 @@ const ALIASES: &[(&str, &str)] = &[
 
 /// The names of the types [`decode_any`] knows.
 pub fn type_names() -> impl Iterator<Item = &'static str> {
-    TYPES.iter().map(|(name, _)| *name)
+    TYPES.iter().map(|(name, ..)| *name)
 }
 
 /// PDUs as they were recognised and decoded.
@@ -141,7 +178,9 @@ pub fn decode_any(input: &Bytes, as_type: Option<&str>) -> Result<Shown, DecodeE
         let source = Source::new(rest, &Limits::DEFAULT).map_err(|error| error.moved(offset))?;
         let element = source.element().map_err(|error| error.moved(offset))?;
         let decoded = match wanted {
-            Some((kind, reader)) => reader(&element).map(|value| (kind, value)),
+            Some((kind, clause, reader)) => reader(&element)
+                .map(|value| (kind, value))
+                .map_err(|error| error.by(clause)),
             None => recognise(&element),
         };
         let (kind, mut value) = decoded.map_err(|error| error.moved(offset))?;
@@ -159,14 +198,14 @@ pub fn decode_any(input: &Bytes, as_type: Option<&str>) -> Result<Shown, DecodeE
 }
 
 /// The type of this name, in any case.
-fn find_type(name: &str) -> Option<(&'static str, Reader)> {
+fn find_type(name: &str) -> Option<(&'static str, &'static str, Reader)> {
     let alias = ALIASES
         .iter()
         .find(|(alias, _)| alias.eq_ignore_ascii_case(name));
     let name = alias.map_or(name, |(_, name)| name);
     TYPES
         .iter()
-        .find(|(known, _)| known.eq_ignore_ascii_case(name))
+        .find(|(known, ..)| known.eq_ignore_ascii_case(name))
         .copied()
 }
 
@@ -175,7 +214,7 @@ fn find_type(name: &str) -> Option<(&'static str, Reader)> {
 fn recognise(element: &Element<'_>) -> Result<(&'static str, Value), DecodeError> {
     let mut best: Option<(&'static str, Value)> = None;
     let mut furthest: Option<DecodeError> = None;
-    for (kind, reader) in TYPES.iter().take(RECOGNISED) {
+    for (kind, clause, reader) in TYPES.iter().take(RECOGNISED) {
         match reader(element) {
             Ok(value) => {
                 let unknowns = value.unknowns();
@@ -194,7 +233,7 @@ fn recognise(element: &Element<'_>) -> Result<(&'static str, Value), DecodeError
                     .as_ref()
                     .is_none_or(|known| known.offset < error.offset)
                 {
-                    furthest = Some(error);
+                    furthest = Some(error.by(clause));
                 }
             }
         }
@@ -207,7 +246,9 @@ fn recognise(element: &Element<'_>) -> Result<(&'static str, Value), DecodeError
         .is_none_or(|error| error.offset == element.at);
     match furthest {
         Some(error) if !at_start => Err(error),
-        _ => Err(element.not("a PDU of X.400 or of the layers below it")),
+        _ => Err(element
+            .not("a PDU of X.400 or of the layers below it")
+            .by("X.411, X.420, X.226 to X.228")),
     }
 }
 

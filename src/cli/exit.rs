@@ -47,7 +47,7 @@ impl Failure {
         }
     }
 
-    fn text(&self) -> &str {
+    fn text(&mut self) -> &mut String {
         match self {
             Self::Usage(text)
             | Self::Data(text)
@@ -61,6 +61,39 @@ impl Failure {
             | Self::Config(text) => text,
         }
     }
+
+    /// The same failure, said of one input among others: on one line, whatever a stranger put in it.
+    #[must_use]
+    pub fn of(mut self, input: &str) -> Self {
+        let text = self.text();
+        *text = one_line(&format!("{input}: {text}"));
+        self
+    }
+
+    /// Says it on standard error; nothing is left to be done when that is closed.
+    pub fn say(&mut self) {
+        let _ = writeln!(std::io::stderr(), "mixgate: {}", self.text());
+    }
+
+    /// A failure of the same kind with other words.
+    #[must_use]
+    pub fn saying(mut self, text: String) -> Self {
+        *self.text() = text;
+        self
+    }
+}
+
+/// Text with its control characters escaped.
+pub fn one_line(text: &str) -> String {
+    let mut line = String::with_capacity(text.len());
+    for character in text.chars() {
+        if character.is_control() {
+            line.extend(character.escape_default());
+        } else {
+            line.push(character);
+        }
+    }
+    line
 }
 
 impl From<std::io::Error> for Failure {
@@ -88,8 +121,8 @@ pub fn usage(error: &clap::Error) -> ExitCode {
 pub fn code(outcome: Outcome) -> ExitCode {
     match outcome {
         Ok(()) => ExitCode::SUCCESS,
-        Err(failure) => {
-            let _ = writeln!(std::io::stderr(), "mixgate: {}", failure.text());
+        Err(mut failure) => {
+            failure.say();
             ExitCode::from(failure.code())
         }
     }

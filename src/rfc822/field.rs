@@ -73,10 +73,10 @@ pub struct Header {
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum HeaderError {
     /// More than [`MAX_HEADER_LINES`].
-    #[error("a header of more than {MAX_HEADER_LINES} lines")]
+    #[error("expected a header of at most {MAX_HEADER_LINES} lines, found more")]
     Lines,
     /// More than [`MAX_HEADER_OCTETS`].
-    #[error("a header of more than {MAX_HEADER_OCTETS} octets")]
+    #[error("expected a header of at most {MAX_HEADER_OCTETS} octets, found more")]
     Octets,
 }
 

@@ -1,5 +1,7 @@
 //! Encoded words: characters beyond US-ASCII in header fields (RFC 2047, RFC 2231 section 5).
 
+use std::borrow::Cow;
+
 use base64::Engine as _;
 use base64::engine::DecodePaddingMode;
 use base64::engine::general_purpose::{GeneralPurpose, GeneralPurposeConfig, STANDARD};
@@ -121,7 +123,8 @@ fn leading_word(text: &str) -> Option<Word<'_>> {
     let octets = match encoding {
         // What an incomplete quote at the end means nobody knows.
         "Q" | "q" if encoded.bytes().rev().take(2).any(|octet| octet == b'=') => return None,
-        "Q" | "q" => MessageStream::new(encoded_on.as_bytes()).decode_quoted_printable_word()?,
+        "Q" | "q" => MessageStream::new(&octets_of(encoded_on, encoded, charset))
+            .decode_quoted_printable_word()?,
         "B" | "b" => {
             let characters: Vec<u8> = encoded
                 .bytes()
@@ -140,6 +143,18 @@ fn leading_word(text: &str) -> Option<Word<'_>> {
         octets,
         length: text.len() - after.len(),
     })
+}
+
+/// The octets of a word and what follows it. Beyond US-ASCII there should be none in the word; but for
+/// UTF-8 they were read one by one, as ISO 8859-1.
+fn octets_of<'a>(from_word: &'a str, word: &str, charset: &str) -> Cow<'a, [u8]> {
+    let octet = |c: char| u8::try_from(u32::from(c)).ok();
+    let as_read = word.is_ascii() || charset.eq_ignore_ascii_case("utf-8");
+    let octets: Option<Vec<u8>> = match as_read {
+        true => None,
+        false => word.chars().chain("?=".chars()).map(octet).collect(),
+    };
+    octets.map_or(Cow::Borrowed(from_word.as_bytes()), Cow::Owned)
 }
 
 /// Whether `text` cannot stand in a header field as it is: it holds control characters, characters
@@ -271,6 +286,13 @@ mod tests {
     fn hostile_text_costs_little() {
         let text = "=?x?Q?".repeat(100_000);
         assert_eq!(decode(&text), text);
+    }
+
+    #[test]
+    fn octets_beyond_ascii_in_a_word_are_of_its_character_set() {
+        assert_eq!(decode("=?iso-8859-1?Q?Fr\u{f6}sche?="), "Fr\u{f6}sche");
+        assert_eq!(decode("=?koi8-r?Q?\u{ed}?="), "\u{41c}");
+        assert_eq!(decode("=?utf-8?Q?Fr\u{f6}sche?="), "Fr\u{f6}sche");
     }
 
     #[test]

@@ -1,157 +1,16 @@
-//! What must be equal: leaves, structure and subject of two mails; and what must hold in between.
+//! What must be equal of a mail and of what came back: subject, structure and every leaf.
 
-use bytes::Bytes;
-use mixgate::asn1::ftbp::{FileTransferParameters, ObjectSizeAttribute};
-use mixgate::asn1::ipms::{BodyPart, IPM, InformationObject};
-use mixgate::asn1::mta::MtsApdu;
-use mixgate::asn1::{self, oids};
 use mixgate::mixer::body::encapsulate;
-use mixgate::mixer::body::file::fields_of;
 use mixgate::rfc822::mail::Content;
 use mixgate::rfc822::{Mail, Part};
 
-/// What stands in X.400.
-pub struct Between {
-    pub ipm: IPM,
-    pub is_report: bool,
-}
+use crate::between::is_whole;
 
-impl Between {
-    /// Reads an APDU and the message in it.
-    pub fn read(apdu: &Bytes) -> Result<Self, String> {
-        let decoded: MtsApdu = asn1::decode(apdu).map_err(|fault| fault.to_string())?;
-        let again = asn1::encode(&decoded);
-        if again != apdu {
-            return Err("it is not what its own value encodes".to_owned());
-        }
-        let (content, is_report) = match decoded {
-            MtsApdu::Message(message) => (message.content.0, false),
-            MtsApdu::Report(report) => {
-                let content = report
-                    .content
-                    .returned_content
-                    .ok_or("no returned content")?;
-                (content.0, true)
-            }
-            MtsApdu::Probe(_) => return Err("a probe".to_owned()),
-        };
-        let content: InformationObject =
-            asn1::decode(&content).map_err(|fault| fault.to_string())?;
-        match content {
-            InformationObject::Ipm(ipm) => Ok(Self { ipm, is_report }),
-            InformationObject::Ipn(_) => Err("a notification".to_owned()),
-        }
-    }
-}
-
-/// The fields that elements hold, so that no second copy of them travels.
-const MAPPED: [&str; 4] = ["To", "Cc", "From", "Received"];
-
-/// One body part for each leaf; text as text, files with name and size; nothing twice.
-pub fn in_between(mail: &Mail, between: &Between, faults: &mut Vec<String>) {
-    let mut leaves = Vec::new();
-    collect_leaves(&mail.root, &mut leaves);
-    let mut parts = Vec::new();
-    collect_parts(&between.ipm, &mut parts, faults);
-    if leaves.len() != parts.len() {
-        faults.push(format!(
-            "{} leaves are {} body parts",
-            leaves.len(),
-            parts.len()
-        ));
-        return;
-    }
-    for (leaf, part) in leaves.iter().zip(&parts) {
-        check_part(leaf, part, between.is_report, faults);
-    }
-    let carried = fields_of(between.ipm.heading.extensions.iter());
-    for name in MAPPED {
-        let malformed = mail.header().merged(name).is_some_and(|value| {
-            let list = mixgate::rfc822::AddressList::parse(&value);
-            !list.malformed.is_empty() || list.addresses.is_empty()
-        });
-        if carried.iter().any(|field| field.is(name)) && !malformed {
-            faults.push(format!("{name} travels twice"));
-        }
-    }
-    if mail.header().first("Subject").is_some() && between.ipm.heading.subject.is_none() {
-        faults.push("the subject is not in the heading".to_owned());
-    }
-}
-
-/// A part that travels as it stands is one leaf, whatever it holds.
-fn is_whole(part: &Part) -> bool {
-    matches!(part.content, Content::Leaf) || encapsulate::is_opaque(&part.media_type)
-}
-
-fn collect_leaves<'a>(part: &'a Part, leaves: &mut Vec<&'a Part>) {
-    if is_whole(part) {
-        leaves.push(part);
-    } else {
-        part.children()
-            .iter()
-            .for_each(|child| collect_leaves(child, leaves));
-    }
-}
-
-fn collect_parts(ipm: &IPM, parts: &mut Vec<BodyPart>, faults: &mut Vec<String>) {
-    for part in &ipm.body {
-        match part {
-            BodyPart::Message(message) => match message.ipm() {
-                Ok(inner) => collect_parts(&inner, parts, faults),
-                Err(fault) => faults.push(format!("a message that cannot be read: {fault}")),
-            },
-            other => parts.push(other.clone()),
-        }
-    }
-}
-
-fn check_part(leaf: &Part, part: &BodyPart, is_report: bool, faults: &mut Vec<String>) {
-    let attached =
-        leaf.file_name().is_some() || leaf.disposition().is_some_and(|d| d.kind == "attachment");
-    let text = leaf.media_type.is("text", "plain") && !attached;
-    match part {
-        BodyPart::Ia5Text(_) => {}
-        BodyPart::Extended(extended) if extended.kind() == Some(&oids::ID_ET_GENERAL_TEXT) => {}
-        BodyPart::Extended(extended) if extended.kind() == Some(&oids::ID_ET_FILE_TRANSFER) => {
-            let known = leaf.text().is_some_and(|text| text.lossless);
-            if text && known {
-                faults.push("text is no text".to_owned());
-            }
-            let parameters = extended
-                .parameters::<FileTransferParameters>()
-                .and_then(Result::ok);
-            let attributes = parameters.and_then(|parameters| parameters.file_attributes);
-            let Some(attributes) = attributes else {
-                faults.push("a file without attributes".to_owned());
-                return;
-            };
-            let size = i64::try_from(leaf.decoded().len())
-                .ok()
-                .map(ObjectSizeAttribute::ActualValues);
-            if attributes.object_size != size {
-                faults.push(format!(
-                    "the size of a file is {:?}",
-                    attributes.object_size
-                ));
-            }
-            if attributes.pathname.is_some() != leaf.file_name().is_some() {
-                faults.push("the name of a file is not in its attributes".to_owned());
-            }
-        }
-        BodyPart::Extended(extended) if extended.kind() == Some(&oids::ID_MIME_BP_DATA) => {}
-        _ if leaf.media_type.is("application", "x400-bp") || is_report => {}
-        other => faults.push(
-            format!("an unexpected body part {other:?}")
-                .chars()
-                .take(200)
-                .collect(),
-        ),
-    }
-}
-
-/// Subject, structure and every leaf.
-pub fn mails(sent: &Mail, returned: &Mail, between: &Between, faults: &mut Vec<String>) {
+/// Subject, structure and every leaf; of a notification that went as a report, the subject of what
+/// that returns.
+pub fn mails(sent: &Mail, returned: &Mail, is_report: bool, faults: &mut Vec<String>) {
+    let unpacked = is_report.then(|| in_report(returned)).flatten();
+    let returned = unpacked.as_ref().unwrap_or(returned);
     let subject = |mail: &Mail| {
         let text = mail.header().first("Subject").map(|field| field.decoded());
         text.map(|text| text.split_whitespace().collect::<Vec<_>>().join(" "))
@@ -164,11 +23,21 @@ pub fn mails(sent: &Mail, returned: &Mail, between: &Between, faults: &mut Vec<S
             subject(returned)
         ));
     }
-    if between.is_report {
+    if is_report {
         // The status of a notification comes back as text, by RFC 2156 section 5.1.8.3.
         return;
     }
     parts(&sent.root, &returned.root, "", faults);
+}
+
+/// The mail in the last part of a notification, or its header.
+fn in_report(notification: &Mail) -> Option<Mail> {
+    let part = notification.root.children().get(2)?;
+    let octets = match &part.content {
+        Content::Message(message) => message.raw.clone(),
+        _ => part.decoded().to_bytes(),
+    };
+    Mail::parse(octets).ok()
 }
 
 fn parts(sent: &Part, returned: &Part, path: &str, faults: &mut Vec<String>) {

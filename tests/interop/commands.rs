@@ -123,7 +123,7 @@ fn bad_files_are_refused_by_octet() -> Result<(), Failed> {
             let offset = said
                 .lines()
                 .last()
-                .and_then(|line| line.strip_prefix("mixgate: octet "))
+                .and_then(|line| line.strip_prefix(&format!("mixgate: {}: octet ", file.display())))
                 .and_then(|rest| rest.split([':', ' ']).next())
                 .and_then(|number| number.parse::<usize>().ok());
             let right = offset.is_some_and(|offset| match at {
@@ -149,8 +149,11 @@ fn a_bad_content_is_refused_by_octet() -> Result<(), Failed> {
     let said = String::from_utf8(done.stderr)?;
     assert_eq!(done.status.code(), Some(65), "{said}");
     assert!(
-        said.starts_with("mixgate: the content cannot be read: octet ")
-            && said.contains("expected 127 octets of TeletexString"),
+        said.starts_with(&format!(
+            "mixgate: {}: the content cannot be read: octet {}: expected 127 octets of TeletexString",
+            file.display(),
+            subject - 2
+        )) && said.contains("(X.690 clause 8.1)"),
         "{said}"
     );
     assert!(done.stdout.is_empty());
@@ -160,15 +163,22 @@ fn a_bad_content_is_refused_by_octet() -> Result<(), Failed> {
 fn files_that_are_no_mail_are_refused_by_octet() -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
     let file = folder.path().join("bad");
-    let files: [(&[u8], &str); 3] = [
-        (b"", "octet 0: expected a mail (RFC 5322), found nothing"),
+    let files: [(&[u8], &str); 4] = [
+        (
+            b"",
+            "octet 0: expected a mail (RFC 5322 section 3.5), found nothing",
+        ),
         (
             b"\xa0\x06\x30\x04\x02\x01\x01\x05\x00",
-            "octet 1: expected a mail (RFC 5322), found the control 0x06, and no header field",
+            "octet 1: expected a mail (RFC 5322 section 3.5), found the control 0x06, and no header field before it",
         ),
         (
             b"Dear Jo,\x00",
-            "octet 8: expected a mail (RFC 5322), found the control 0x00, and no header field",
+            "octet 8: expected a mail (RFC 5322 section 3.5), found the control 0x00, and no header field before it",
+        ),
+        (
+            b"\xa0\x0c0\x00\n\nSubject: within an APDU\n",
+            "octet 3: expected a mail (RFC 5322 section 3.5), found the control 0x00, and no header field before it",
         ),
     ];
     for (octets, expected) in files {
@@ -177,7 +187,10 @@ fn files_that_are_no_mail_are_refused_by_octet() -> Result<(), Failed> {
         let said = String::from_utf8(done.stderr)?;
         assert_eq!(
             (done.status.code(), said),
-            (Some(65), format!("mixgate: {expected}\n"))
+            (
+                Some(65),
+                format!("mixgate: {}: {expected}\n", file.display())
+            )
         );
     }
     // Text is a mail, if a poor one: of such there are.

@@ -14,6 +14,7 @@
 
 mod capture;
 mod commands;
+mod inputs;
 mod keeper;
 mod p1;
 mod postfix;
@@ -29,6 +30,7 @@ fn main() {
     trials.extend(p1::trials());
     trials.extend(road::trials());
     trials.extend(commands::trials());
+    trials.extend(inputs::trials());
     libtest_mimic::run(&arguments, trials).exit();
 }
 

@@ -1,11 +1,14 @@
 """Says of each mail what its leaves decode to, as Python's email package reads it.
 
 Arguments: files. Output: for each file a line `file <tab> leaf <tab> leaf ...`, where a leaf is
-`type/subtype:length:sha256 of the decoded octets`, or `message` for a leaf of such a type.
+`type/subtype:length:sha256 of the decoded octets`, or `message` for a leaf of such a type. With
+`--subject` before the files, the subject stands before the leaves, its encoded words decoded.
 """
 
 import base64
 import email
+import email.errors
+import email.header
 import email.policy
 import hashlib
 import re
@@ -40,10 +43,26 @@ def decoded(leaf):
     return octets
 
 
-for name in sys.argv[1:]:
+def subject(message):
+    raw = next((value for name, value in message.raw_items() if name.lower() == "subject"), "")
+    octets = raw.encode("ascii", "surrogateescape")
+    try:
+        raw = octets.decode("utf-8")
+    except UnicodeDecodeError:
+        raw = octets.decode("latin-1")
+    try:
+        text = str(email.header.make_header(email.header.decode_header(raw)))
+    except (email.errors.HeaderParseError, LookupError, ValueError):
+        text = raw
+    return " ".join(text.split())
+
+
+arguments = sys.argv[1:]
+subjects = arguments[:1] == ["--subject"]
+for name in arguments[subjects:]:
     with open(name, "rb") as file:
         message = email.message_from_bytes(file.read(), policy=email.policy.compat32)
-    found = []
+    found = [subject(message)] if subjects else []
     for leaf in leaves(message):
         if leaf is None:
             found.append("message")

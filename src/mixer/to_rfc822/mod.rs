@@ -31,7 +31,7 @@ use crate::asn1::ipms::{
 use crate::asn1::mta::{Message, MtsApdu};
 use crate::asn1::mts::{BuiltInContentType, ContentType};
 use crate::asn1::{self, DecodeError};
-use crate::octets::Octets;
+use crate::octets::{self, Octets};
 use crate::rfc822::envelope::BodyType;
 use crate::rfc822::{AddrSpec, Address, Entity, Envelope, Field, Fields, Mailbox};
 
@@ -83,8 +83,9 @@ pub struct Identifiers {
 /// What cannot be read or carried is refused as a whole; a recipient that cannot is refused in the
 /// ledger. A probe is refused: it is for the gateway to answer (section 5.3.9).
 pub fn message(context: &Context<'_>, apdu: &Bytes) -> Result<ToRfc822, Unconverted> {
-    match asn1::decode::<MtsApdu>(apdu).map_err(|fault| unreadable("the APDU", &fault))? {
-        MtsApdu::Message(message) => of_message(context, &message),
+    let decoded = asn1::decode::<MtsApdu>(apdu);
+    match decoded.map_err(|fault| unreadable("the APDU", &fault.by("X.411 clause 12")))? {
+        MtsApdu::Message(message) => of_message(context, apdu, &message),
         MtsApdu::Report(report) => report::map(context, &report),
         MtsApdu::Probe(_) => Err(refusal(
             "5.3.9",
@@ -97,7 +98,11 @@ pub fn message(context: &Context<'_>, apdu: &Bytes) -> Result<ToRfc822, Unconver
 }
 
 /// A message or a notification.
-fn of_message(context: &Context<'_>, message: &Message) -> Result<ToRfc822, Unconverted> {
+fn of_message(
+    context: &Context<'_>,
+    apdu: &Bytes,
+    message: &Message,
+) -> Result<ToRfc822, Unconverted> {
     let mut ledger = Ledger::default();
     let missing = RefCell::default();
     let mut work = Work {
@@ -114,8 +119,14 @@ fn of_message(context: &Context<'_>, message: &Message) -> Result<ToRfc822, Unco
         work.ledger,
     )?;
     let mut mapped = envelope::map(&mut work, envelope)?;
-    let content: InformationObject =
-        asn1::decode(&message.content.0).map_err(|fault| unreadable("the content", &fault))?;
+    let content = &message.content.0;
+    let content: InformationObject = asn1::decode(content).map_err(|fault| {
+        let fault = fault.by("X.420 clauses 7 and 8");
+        match octets::offset(apdu, content) {
+            Some(at) => unreadable("the content", &fault.moved(at)),
+            None => unreadable("the content, put together of its segments,", &fault),
+        }
+    })?;
     header.append(std::mem::take(&mut mapped.fields));
     let submitted = envelope.trace_information.first();
     let submitted = submitted.map(|element| &element.domain_supplied_information.arrival_time);

@@ -13,7 +13,7 @@ use super::charset::{self, Decoded};
 use super::field::{Header, HeaderError};
 use super::media::MediaType;
 use super::words;
-use crate::octets::Octets;
+use crate::octets::{self, Octets};
 
 /// The most parts of one message, multiparts and nested messages included.
 pub const MAX_PARTS: usize = 10_000;
@@ -27,23 +27,30 @@ pub struct Mail {
     pub root: Part,
 }
 
-/// A message exceeds the bounds of what is read.
+/// A message exceeds the bounds of what is read, in the part that begins at `octet`; for a part
+/// that was encoded, where the message begins that holds it.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
 pub enum MailError {
     /// Its header, or that of a part, is too large.
-    #[error("part {part} has {source}")]
+    #[error("octet {octet}: {source}")]
     Header {
-        /// Which part, counted from 0 in order of appearance.
-        part: usize,
+        /// Where the header begins.
+        octet: usize,
         /// What is too large.
         source: HeaderError,
     },
     /// More than [`MAX_PARTS`].
-    #[error("a message of more than {MAX_PARTS} parts")]
-    Parts,
+    #[error("octet {octet}: expected a message of at most {MAX_PARTS} parts, found more")]
+    Parts {
+        /// Where the first of too many begins, or the multipart that has it.
+        octet: usize,
+    },
     /// Nested deeper than [`MAX_DEPTH`].
-    #[error("parts nested deeper than {MAX_DEPTH}")]
-    Depth,
+    #[error("octet {octet}: expected parts nested no deeper than {MAX_DEPTH}, found more")]
+    Depth {
+        /// Where the part begins that is too deep.
+        octet: usize,
+    },
 }
 
 /// A part: a header and what it describes.
@@ -110,7 +117,11 @@ impl Mail {
     /// # Errors
     /// If the message exceeds [`MAX_PARTS`], [`MAX_DEPTH`] or the bounds of a header.
     pub fn parse(message: Bytes) -> Result<Self, MailError> {
-        let mut parser = Parser { parts: 0 };
+        let mut parser = Parser {
+            message: message.clone(),
+            octet: 0,
+            parts: 0,
+        };
         let root = parser.part(message, false, 0)?;
         Ok(Self { root })
     }
@@ -229,23 +240,25 @@ impl Part {
 
 /// Counts parts while it reads them.
 struct Parser {
+    message: Bytes,
+    /// Where the part at hand begins in the message.
+    octet: usize,
     parts: usize,
 }
 
 impl Parser {
     fn part(&mut self, raw: Bytes, in_digest: bool, depth: usize) -> Result<Part, MailError> {
-        let number = self.parts;
+        let octet = octets::offset(&self.message, &raw).unwrap_or(self.octet);
+        self.octet = octet;
         self.parts += 1;
         if self.parts > MAX_PARTS {
-            return Err(MailError::Parts);
+            return Err(MailError::Parts { octet });
         }
         if depth > MAX_DEPTH {
-            return Err(MailError::Depth);
+            return Err(MailError::Depth { octet });
         }
-        let (header, body) = Header::split(&raw).map_err(|source| MailError::Header {
-            part: number,
-            source,
-        })?;
+        let (header, body) =
+            Header::split(&raw).map_err(|source| MailError::Header { octet, source })?;
         let transfer_encoding = transfer_encoding(&header);
         let given = header
             .first("Content-Type")
@@ -285,7 +298,7 @@ impl Parser {
                 return Ok(Content::Leaf);
             };
             if self.parts + parts.len() > MAX_PARTS {
-                return Err(MailError::Parts);
+                return Err(MailError::Parts { octet: self.octet });
             }
             let in_digest = media.subtype == "digest";
             let parts = parts
