@@ -10,8 +10,6 @@ use std::time::Instant;
 
 use super::postfix::{PATIENCE, command, wait_for};
 
-/// The Internet name of the gateways here.
-pub const GATEWAY: &str = "gw.example.org";
 /// The O/R address below which those gateways have the Internet addresses.
 pub const GATEWAY_ADDRESS: &str = "/O=Gateway/PRMD=EXAMPLE/ADMD= /C=GB/";
 /// The name of the X.400 MTA beside a gateway.
@@ -165,53 +163,24 @@ pub struct Gateway {
 }
 
 impl Gateway {
-    /// Starts one, its configuration and queue in `folder`.
+    /// Starts one with the configuration of the demo, its queue in `folder` too.
     pub fn start(folder: &Path, relay: SocketAddr, hub: SocketAddr) -> io::Result<Self> {
-        let root = folder.display();
         let configuration = format!(
-            r#"[gateway]
-name = "{GATEWAY}"
-mta = "GW"
-domain = "/PRMD=EXAMPLE/ADMD= /C=GB/"
-address = "{GATEWAY_ADDRESS}"
-postmaster = "postmaster@internet.example"
-
-[queue]
-store = "sqlite://{root}/queue.db"
-
-[control]
-socket = "{root}/control.sock"
-
-[smtp]
-listen = ["127.0.0.1:0"]
-relay = "{relay}"
-
-[x400]
-listen = ["127.0.0.1:0"]
-
-[[x400.peer]]
-name = "hub"
-connect = ["{hub}"]
-mta = "{MTA}"
-routes = ["/PRMD=*/ADMD=HUB/C=GB/"]
-
-[mapping]
-tables = ["table1", "table2"]
-"#
+            include_str!("../../src/cli/demo/mixgate.toml"),
+            store = format_args!("sqlite://{}/queue.db", folder.display()),
+            socket = folder.join("control.sock").display(),
+            smtp = "127.0.0.1:0",
+            relay = relay,
+            x400 = "127.0.0.1:0",
+            hub = hub,
         );
         let file = folder.join("mixgate.toml");
         std::fs::write(&file, configuration)?;
-        for (name, line) in [
-            (
-                "table1",
-                "sales.example.org#O$Sales.PRMD$ORG.ADMD$HUB.C$GB#\n",
-            ),
-            (
-                "table2",
-                "O$Sales.PRMD$ORG.ADMD$HUB.C$GB#sales.example.org#\n",
-            ),
+        for (name, lines) in [
+            ("table1", include_str!("../../src/cli/demo/table1")),
+            ("table2", include_str!("../../src/cli/demo/table2")),
         ] {
-            std::fs::write(folder.join(name), line)?;
+            std::fs::write(folder.join(name), lines)?;
         }
         let mut running = Running::start(&["serve", "--config", &file.display().to_string()])?;
         let smtp = running.address("smtp=[");

@@ -21,11 +21,9 @@ use neighbours::{MailServer, X400Mta};
 /// How long a message may take to cross.
 const PATIENCE: Duration = Duration::from_secs(20);
 
-/// The name of the X.400 MTA.
+/// The name of the X.400 MTA, as `mixgate.toml` has it.
 const MTA: &str = "HUB";
-/// The gateway, as Internet mail knows it.
-const GATEWAY: &str = "gw.example.org";
-/// Where the Internet addresses live in X.400.
+/// Where the Internet addresses live in X.400, likewise.
 const GATEWAY_ADDRESS: &str = "/O=Gateway/PRMD=EXAMPLE/ADMD= /C=GB/";
 /// An Internet user.
 const ADA: &str = "ada@internet.example";
@@ -84,53 +82,19 @@ async fn show(folder: &Path) -> Outcome {
 
 /// The configuration a gateway between these two would have; written down, then loaded from there.
 fn rules(folder: &Path, mail: &MailServer, mta: &X400Mta) -> Result<Rules, Failure> {
-    let store = String::from(StoreUrl::Sqlite(folder.join("queue.db")));
-    let socket = folder.join("control.sock");
     let text = format!(
-        r#"[gateway]
-name = "{GATEWAY}"
-mta = "GW"
-domain = "/PRMD=EXAMPLE/ADMD= /C=GB/"
-address = "{GATEWAY_ADDRESS}"
-postmaster = "postmaster@internet.example"
-
-[queue]
-store = "{store}"
-
-[control]
-socket = "{}"
-
-[smtp]
-listen = ["127.0.0.1:0"]
-relay = "{}"
-
-[x400]
-listen = ["127.0.0.1:0"]
-
-[[x400.peer]]
-name = "hub"
-connect = ["{}"]
-mta = "{MTA}"
-routes = ["/PRMD=*/ADMD=HUB/C=GB/"]
-
-[mapping]
-tables = ["table1", "table2"]
-"#,
-        socket.display(),
-        mail.address,
-        mta.address,
+        include_str!("mixgate.toml"),
+        store = String::from(StoreUrl::Sqlite(folder.join("queue.db"))),
+        socket = folder.join("control.sock").display(),
+        smtp = "127.0.0.1:0",
+        relay = mail.address,
+        x400 = "127.0.0.1:0",
+        hub = mta.address,
     );
     let path = folder.join("mixgate.toml");
     std::fs::write(&path, &text)?;
-    // Sales of Example Org are reached by X.400 and known to the Internet as sales.example.org.
-    std::fs::write(
-        folder.join("table1"),
-        "sales.example.org#O$Sales.PRMD$ORG.ADMD$HUB.C$GB#\n",
-    )?;
-    std::fs::write(
-        folder.join("table2"),
-        "O$Sales.PRMD$ORG.ADMD$HUB.C$GB#sales.example.org#\n",
-    )?;
+    std::fs::write(folder.join("table1"), include_str!("table1"))?;
+    std::fs::write(folder.join("table2"), include_str!("table2"))?;
     super::check::load(&path)
 }
 
