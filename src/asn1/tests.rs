@@ -197,7 +197,7 @@ fn errors_say_where_and_what() {
     let refused = |hex: &str| decode::<MtsApdu>(&octets(hex)).unwrap_err().to_string();
     assert_eq!(
         refused(""),
-        "octet 0: expected more octets of a tag and length, found the end"
+        "octet 0: expected more octets of a tag and length, found the end (X.690 clause 8.1)"
     );
     assert_eq!(
         refused("0500"),
