@@ -8,6 +8,8 @@
     clippy::unwrap_used
 )]
 
+mod acse;
+mod presentation;
 mod session;
 mod table;
 mod transport;

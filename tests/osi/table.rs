@@ -16,8 +16,19 @@ pub trait Machine {
     fn happen(&mut self, event: &str) -> Option<Vec<String>>;
 }
 
-/// A state by the name of its column, and the way into it.
-pub type Way<M> = (&'static str, fn() -> M);
+/// A state by the name of its column, and the way into it: scripts of events, one after the other.
+pub type Way = (&'static str, &'static [&'static [&'static str]]);
+
+/// Lets the events of scripts happen.
+pub fn play(machine: &mut impl Machine, scripts: &[&[&str]]) {
+    for event in scripts.concat() {
+        assert!(
+            machine.happen(event).is_some(),
+            "{event} in {}",
+            machine.state()
+        );
+    }
+}
 
 /// The cells of the tables under a heading by event and state, and what `!` stands for there.
 struct Section {
@@ -85,16 +96,21 @@ fn cell(before: &str, out: Option<Vec<String>>, after: &str, protocol_error: &st
 }
 
 /// Compares every cell under a heading with what a machine does, and demands a cell for every
-/// event in every state.
-pub fn check<M: Machine>(heading: &str, ways: &[Way<M>], events: &[&str]) {
+/// event in every state. `fresh` makes the machine that goes the way of a column.
+pub fn check<M: Machine>(heading: &str, ways: &[Way], events: &[&str], fresh: impl Fn(&str) -> M) {
     let mut section = read(heading);
     let mut faults = String::new();
     for (column, way) in ways {
         for event in events {
-            let mut machine = way();
+            let mut machine = fresh(column);
+            play(&mut machine, way);
             let before = machine.state();
             // A column may say more than the name of the state, after a space.
-            assert_eq!(column.split(' ').next(), Some(before.as_str()));
+            let more = column.strip_prefix(before.as_str());
+            assert!(
+                more.is_some_and(|more| more.is_empty() || more.starts_with(' ')),
+                "the way into {column} ends in {before}"
+            );
             let out = machine.happen(event);
             let done = cell(&before, out, &machine.state(), &section.protocol_error);
             let place = ((*event).to_owned(), (*column).to_owned());

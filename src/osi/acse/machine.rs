@@ -10,26 +10,53 @@ use crate::osi::rtse::ACSE_CONTEXT;
 pub struct Acse {
     config: Config,
     mode: Mode,
-    phase: Phase,
+    state: State,
+    /// Whether this end asked for the association.
+    requestor: bool,
     /// The presentation context of ACSE.
     context: u32,
     /// The application context of the association.
     application_context: presentation::Oid,
 }
 
-/// Where the life of an association stands.
+/// The states of X.227 annex A.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Phase {
+enum State {
     /// Nothing has happened.
     Idle,
     /// A-ASSOCIATE was requested.
     Requested,
     /// A-ASSOCIATE was indicated.
     Indicated,
-    /// The association is open, or being released.
+    /// The association is open.
     Open,
+    /// A-RELEASE was requested.
+    Releasing,
+    /// A-RELEASE was indicated.
+    ReleaseIndicated,
+    /// Both ends asked to release: the requestor of the association answers first.
+    CollisionAnswer,
+    /// Both ends asked to release: the acceptor of the association awaits the answer.
+    CollisionAwait,
     /// The association is gone.
     Gone,
+}
+
+impl State {
+    /// What X.227 calls it.
+    const fn name(self) -> &'static str {
+        match self {
+            Self::Idle => "STA0",
+            Self::Requested => "STA1",
+            Self::Indicated => "STA2",
+            Self::Releasing => "STA3",
+            Self::ReleaseIndicated => "STA4",
+            Self::Open => "STA5",
+            Self::CollisionAnswer => "STA6",
+            Self::CollisionAwait => "STA7",
+            Self::Gone => "gone",
+        }
+    }
 }
 
 impl Acse {
@@ -39,7 +66,8 @@ impl Acse {
         Self {
             config,
             mode: Mode::Normal,
-            phase: Phase::Idle,
+            state: State::Idle,
+            requestor: false,
             context: ACSE_CONTEXT,
             application_context: presentation::Oid::default(),
         }
@@ -51,14 +79,14 @@ impl Acse {
     /// The service does not allow it now; nothing changed.
     pub fn request(&mut self, request: Request) -> Result<Vec<Outgoing>, Misuse> {
         let misuse = |request, condition| Err(Misuse { request, condition });
-        let down = match (request, self.phase) {
-            (_, Phase::Gone) => return Ok(Vec::new()),
-            (Request::Associate(associate), Phase::Idle) => self.associate(*associate),
+        let down = match (request, self.state) {
+            (_, State::Gone) => return Ok(Vec::new()),
+            (Request::Associate(associate), State::Idle) => self.associate(*associate),
             (Request::Associate(_), _) => {
                 return misuse("A-ASSOCIATE request", "there is an association already");
             }
-            (Request::Accept(accept), Phase::Indicated) => {
-                self.phase = Phase::Open;
+            (Request::Accept(accept), State::Indicated) => {
+                self.state = State::Open;
                 let aare = pdu::response(
                     &self.application_context,
                     Outcome::ACCEPTED,
@@ -70,8 +98,8 @@ impl Acse {
                     user_data: self.says(aare, accept.user_information),
                 })
             }
-            (Request::Refuse(refuse), Phase::Indicated) => {
-                self.phase = Phase::Gone;
+            (Request::Refuse(refuse), State::Indicated) => {
+                self.state = State::Gone;
                 let aare = pdu::response(
                     &self.application_context,
                     match refuse.transient {
@@ -86,18 +114,25 @@ impl Acse {
             (Request::Accept(_) | Request::Refuse(_), _) => {
                 return misuse("A-ASSOCIATE response", "no A-ASSOCIATE was indicated");
             }
-            (Request::Release, Phase::Open) => {
+            (Request::Release, State::Open) => {
+                self.state = State::Releasing;
                 presentation::Request::Release(self.says(pdu::release_request(), Vec::new()))
             }
-            (Request::ReleaseAck, Phase::Open) => {
-                self.phase = Phase::Gone;
+            (Request::ReleaseAck, State::ReleaseIndicated | State::CollisionAnswer) => {
+                self.state = match self.state {
+                    State::CollisionAnswer => State::Releasing,
+                    _ => State::Gone,
+                };
                 presentation::Request::ReleaseAck(self.says(pdu::release_response(), Vec::new()))
             }
-            (Request::Release | Request::ReleaseAck, _) => {
-                return misuse("A-RELEASE", "there is no association");
+            (Request::Release, _) => {
+                return misuse("A-RELEASE request", "the association is not open");
+            }
+            (Request::ReleaseAck, _) => {
+                return misuse("A-RELEASE response", "no A-RELEASE was indicated");
             }
             (Request::Abort(user_information), _) => {
-                self.phase = Phase::Gone;
+                self.state = State::Gone;
                 let abrt = pdu::abort(Source::ACSE_SERVICE_USER, &user_information);
                 presentation::Request::Abort(self.says(abrt, user_information))
             }
@@ -107,7 +142,8 @@ impl Acse {
 
     /// A-ASSOCIATE request (X.227 7.1).
     fn associate(&mut self, associate: Associate) -> presentation::Request {
-        self.phase = Phase::Requested;
+        self.state = State::Requested;
+        self.requestor = true;
         self.mode = associate.mode;
         let aarq = pdu::request(&associate.application_context, &associate.user_information);
         let own = (self.mode == Mode::Normal).then_some(Context {
@@ -127,17 +163,23 @@ impl Acse {
         }))
     }
 
+    /// The state, named as X.227 does; `gone` when the association is.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        self.state.name()
+    }
+
     /// What the presentation layer tells about connecting, releasing and aborting.
     #[must_use]
     pub fn indication(&mut self, indication: presentation::Indication) -> Vec<Outgoing> {
-        if self.phase == Phase::Gone {
+        if self.state == State::Gone {
             return Vec::new();
         }
         match self.presentation_indication(indication) {
             Ok(out) => out,
             // A fault of the peer: abort both ways (X.227 7.3.3.4).
             Err(fault) => {
-                self.phase = Phase::Gone;
+                self.state = State::Gone;
                 let abrt = pdu::abort(Source::ACSE_SERVICE_PROVIDER, &[]);
                 let explanation = format!("ACSE protocol error of the peer: {fault}");
                 vec![
@@ -155,49 +197,57 @@ impl Acse {
         indication: presentation::Indication,
     ) -> Result<Vec<Outgoing>, String> {
         use presentation::Indication as Presentation;
-        let up = match indication {
-            Presentation::Connect(connect) => return self.called(*connect),
-            Presentation::Accepted(accept) if self.mode == Mode::X410 => {
-                self.phase = Phase::Open;
+        let up = match (indication, self.state) {
+            (Presentation::Connect(connect), State::Idle) => return self.called(*connect),
+            (Presentation::Accepted(accept), State::Requested) => {
+                let user_information = match self.mode {
+                    Mode::X410 => accept.user_data,
+                    Mode::Normal => match pdu::read_first(&accept.user_data)? {
+                        Apdu::Response {
+                            result: Outcome::ACCEPTED,
+                            user_information,
+                            ..
+                        } => user_information,
+                        _ => return Err("a CPA without an accepting AARE".to_owned()),
+                    },
+                };
+                self.state = State::Open;
                 Indication::Accepted(Accept {
                     functional_units: accept.functional_units,
-                    user_information: accept.user_data,
+                    user_information,
                 })
             }
-            Presentation::Accepted(accept) => match pdu::read_first(&accept.user_data)? {
-                Apdu::Response {
-                    result: Outcome::ACCEPTED,
-                    user_information,
-                    ..
-                } => {
-                    self.phase = Phase::Open;
-                    Indication::Accepted(Accept {
-                        functional_units: accept.functional_units,
-                        user_information,
-                    })
-                }
-                _ => return Err("a CPA without an accepting AARE".to_owned()),
-            },
-            Presentation::Refused(refused) => {
-                self.phase = Phase::Gone;
+            (Presentation::Refused(refused), State::Requested) => {
+                self.state = State::Gone;
                 Indication::Refused(refusal(self.mode, refused))
             }
-            Presentation::Release(_) if self.mode == Mode::X410 => Indication::Release,
-            Presentation::Release(user_data) => match pdu::read_first(&user_data) {
-                Ok(Apdu::ReleaseRequest) => Indication::Release,
-                _ => return Err("a release without RLRQ".to_owned()),
-            },
-            // The association is gone, whatever was said at the last.
-            Presentation::Released(_) => {
-                self.phase = Phase::Gone;
+            (Presentation::Release(user_data), State::Open | State::Releasing) => {
+                if self.mode == Mode::Normal
+                    && !matches!(pdu::read_first(&user_data), Ok(Apdu::ReleaseRequest))
+                {
+                    return Err("a release without RLRQ".to_owned());
+                }
+                self.state = match (self.state, self.requestor) {
+                    (State::Releasing, true) => State::CollisionAnswer,
+                    (State::Releasing, false) => State::CollisionAwait,
+                    _ => State::ReleaseIndicated,
+                };
+                Indication::Release
+            }
+            // Whatever was said at the last.
+            (Presentation::Released(_), State::Releasing | State::CollisionAwait) => {
+                self.state = match self.state {
+                    State::CollisionAwait => State::ReleaseIndicated,
+                    _ => State::Gone,
+                };
                 Indication::Released
             }
-            Presentation::Abort(user_data) if self.mode == Mode::X410 => {
-                self.phase = Phase::Gone;
+            (Presentation::Abort(user_data), _) if self.mode == Mode::X410 => {
+                self.state = State::Gone;
                 Indication::Abort(user_data)
             }
-            Presentation::Abort(user_data) => {
-                self.phase = Phase::Gone;
+            (Presentation::Abort(user_data), _) => {
+                self.state = State::Gone;
                 match pdu::read_first(&user_data) {
                     Ok(Apdu::Abort {
                         source: Source::ACSE_SERVICE_PROVIDER,
@@ -211,11 +261,11 @@ impl Acse {
                     _ => Indication::Abort(Vec::new()),
                 }
             }
-            Presentation::ProviderAbort(abort) => {
-                self.phase = Phase::Gone;
+            (Presentation::ProviderAbort(abort), _) => {
+                self.state = State::Gone;
                 Indication::ProviderAbort(abort.to_string())
             }
-            other => return Err(format!("{other:?} is not for ACSE")),
+            (other, state) => return Err(format!("{other:?} in {}", state.name())),
         };
         Ok(vec![Outgoing::Indication(up)])
     }
@@ -239,7 +289,7 @@ impl Acse {
         };
         let known = &self.config.application_contexts;
         if !known.is_empty() && !known.contains(&application_context) {
-            self.phase = Phase::Gone;
+            self.state = State::Gone;
             let aare = pdu::response(
                 &application_context,
                 Outcome::REJECTED_PERMANENT,
@@ -263,7 +313,7 @@ impl Acse {
         application_context: presentation::Oid,
         user_information: Option<Vec<Pdv>>,
     ) -> Vec<Outgoing> {
-        self.phase = Phase::Indicated;
+        self.state = State::Indicated;
         self.application_context = application_context.clone();
         vec![Outgoing::Indication(Indication::Associate(Box::new(
             Associate {

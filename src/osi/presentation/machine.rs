@@ -34,11 +34,13 @@ enum Phase {
     Connecting,
     /// P-CONNECT was indicated: what an answer must repeat.
     Answering(Box<Asked>),
-    /// The connection is open, or being released.
-    Open,
+    /// The connection is open, or being released by so many of its ends.
+    Open { releases: u8 },
     /// The connection is gone.
     Gone,
 }
+
+const OPEN: Phase = Phase::Open { releases: 0 };
 
 /// What was asked in a P-CONNECT indication, as far as the answer needs it.
 #[derive(Debug)]
@@ -87,7 +89,7 @@ impl Presentation {
                     tokens_wanted: Tokens::NONE,
                     user_data: pdu::cpa(mode, &asked.called.p, &asked.outcomes, &accept.user_data),
                 }));
-                self.phase = Phase::Open;
+                self.phase = OPEN;
                 request
             }
             (Request::Refuse(user_data), Phase::Answering(asked)) => {
@@ -106,19 +108,22 @@ impl Presentation {
             (_, Phase::Idle | Phase::Connecting | Phase::Answering(_)) => {
                 return misuse("a request", "the connection is not open");
             }
-            (Request::Data(pdv), Phase::Open) => session::Request::Data(pdu::data(mode, pdv)),
-            (Request::TokenPlease { tokens, user_data }, Phase::Open) => {
+            (Request::Data(pdv), Phase::Open { .. }) => {
+                session::Request::Data(pdu::data(mode, pdv))
+            }
+            (Request::TokenPlease { tokens, user_data }, Phase::Open { .. }) => {
                 session::Request::TokenPlease {
                     tokens,
                     user_data: pdu::user_data(mode, &user_data),
                 }
             }
-            (Request::Session(request), Phase::Open) => request,
-            (Request::Release(user_data), Phase::Open) => {
+            (Request::Session(request), Phase::Open { .. }) => request,
+            (Request::Release(user_data), Phase::Open { .. }) => {
+                self.release_begins();
                 session::Request::Release(pdu::user_data(mode, &user_data))
             }
-            (Request::ReleaseAck(user_data), Phase::Open) => {
-                self.phase = Phase::Gone;
+            (Request::ReleaseAck(user_data), Phase::Open { .. }) => {
+                self.release_is_answered();
                 session::Request::ReleaseAck(pdu::user_data(mode, &user_data))
             }
         };
@@ -148,6 +153,36 @@ impl Presentation {
         session::Request::Abort(if room { user_data } else { Bytes::new() })
     }
 
+    /// One of the ends asks to release.
+    fn release_begins(&mut self) {
+        if let Phase::Open { releases } = &mut self.phase {
+            *releases = 2.min(*releases + 1);
+        }
+    }
+
+    /// A release is answered; where both ends asked, the answer to the other is still to come.
+    fn release_is_answered(&mut self) {
+        self.phase = match self.phase {
+            Phase::Open { releases: 2 } => OPEN,
+            _ => Phase::Gone,
+        };
+    }
+
+    /// The state, named as X.226 does; with `rl` or `cr` where one end or both asked to release,
+    /// and `gone` when the connection is.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match self.phase {
+            Phase::Idle => "STAI0",
+            Phase::Connecting => "STAI1",
+            Phase::Answering(_) => "STAI2",
+            Phase::Open { releases: 0 } => "STAt0",
+            Phase::Open { releases: 1 } => "STAt0 rl",
+            Phase::Open { .. } => "STAt0 cr",
+            Phase::Gone => "gone",
+        }
+    }
+
     /// What the session layer tells.
     #[must_use]
     pub fn indication(&mut self, indication: session::Indication) -> Vec<Outgoing> {
@@ -174,29 +209,26 @@ impl Presentation {
         indication: session::Indication,
     ) -> Result<Vec<Outgoing>, pdu::Fault> {
         use session::Indication as Session;
-        let up = match indication {
-            Session::Connect { connect, version } => {
+        let up = match (indication, &self.phase) {
+            (Session::Connect { connect, version }, Phase::Idle) => {
                 self.version_1 = !version.contains(Versions::V2);
                 return Ok(self.called(*connect));
             }
-            Session::Accepted { accept, version } => {
+            (Session::Accepted { accept, version }, Phase::Connecting) => {
                 self.version_1 = !version.contains(Versions::V2);
-                if !matches!(self.phase, Phase::Connecting) {
-                    return Err(pdu::Fault::unexpected("a CPA out of place"));
-                }
                 let (outcomes, user_data) = pdu::read_cpa(self.mode, &accept.user_data)?;
                 let mut outcomes = outcomes.into_iter();
                 self.contexts
                     .retain(|_| outcomes.next() == Some(Outcome::Acceptance));
                 self.check(&user_data)?;
-                self.phase = Phase::Open;
+                self.phase = OPEN;
                 let functional_units = accept.functional_units;
                 Indication::Accepted(Accept {
                     functional_units,
                     user_data,
                 })
             }
-            Session::Refused(refuse) => {
+            (Session::Refused(refuse), Phase::Connecting) => {
                 self.phase = Phase::Gone;
                 Indication::Refused(match refuse.reason {
                     RefuseReason::User(cpr) => match pdu::read_cpr(&cpr) {
@@ -207,18 +239,7 @@ impl Presentation {
                     other => Refused::Session(other.to_string()),
                 })
             }
-            Session::Data(user_data) => Indication::Data(self.values(&user_data)?),
-            Session::TokenPlease { tokens, user_data } => {
-                let user_data = self.optional_values(&user_data)?;
-                Indication::TokenPlease { tokens, user_data }
-            }
-            Session::Release(user_data) => Indication::Release(self.optional_values(&user_data)?),
-            Session::Released(user_data) => {
-                let user_data = self.optional_values(&user_data).unwrap_or_default();
-                self.phase = Phase::Gone;
-                Indication::Released(user_data)
-            }
-            Session::Abort(user_data) => {
+            (Session::Abort(user_data), _) => {
                 self.phase = Phase::Gone;
                 match pdu::read_abort(&user_data) {
                     Ok(AbortPdu::User(user_data)) => Indication::Abort(user_data),
@@ -228,11 +249,33 @@ impl Presentation {
                     Err(_) => Indication::Abort(Vec::new()),
                 }
             }
-            Session::ProviderAbort(abort) => {
+            (Session::ProviderAbort(abort), _) => {
                 self.phase = Phase::Gone;
                 Indication::ProviderAbort(ProviderAbort::Session(abort))
             }
-            other => Indication::Session(other),
+            (Session::Data(user_data), Phase::Open { .. }) => {
+                Indication::Data(self.values(&user_data)?)
+            }
+            (Session::TokenPlease { tokens, user_data }, Phase::Open { .. }) => {
+                let user_data = self.optional_values(&user_data)?;
+                Indication::TokenPlease { tokens, user_data }
+            }
+            (Session::Release(user_data), Phase::Open { .. }) => {
+                let user_data = self.optional_values(&user_data)?;
+                self.release_begins();
+                Indication::Release(user_data)
+            }
+            (Session::Released(user_data), Phase::Open { .. }) => {
+                let user_data = self.optional_values(&user_data).unwrap_or_default();
+                self.release_is_answered();
+                Indication::Released(user_data)
+            }
+            (Session::Connect { .. } | Session::Accepted { .. } | Session::Refused(_), _)
+            | (_, Phase::Idle | Phase::Connecting | Phase::Answering(_) | Phase::Gone) => {
+                let fault = format!("out of place in {}", self.state());
+                return Err(pdu::Fault::unexpected(&fault));
+            }
+            (other, Phase::Open { .. }) => Indication::Session(other),
         };
         Ok(vec![Outgoing::Indication(up)])
     }
