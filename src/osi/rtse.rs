@@ -10,6 +10,13 @@
 //! the receiving user has taken responsibility for the APDU ([`Request::TransferResponse`]); the
 //! confirmation is what the sending user waits for.
 //!
+//! A transfer that breaks off after a point was confirmed can be resumed, on the same association
+//! or another: the sending user is told from where ([`NotTransferred::resumption`]) and asks for it
+//! ([`Request::Resume`]); the receiving user keeps what it has ([`Indication::TransferInterrupted`])
+//! and finds it again ([`Indication::TransferResume`]), or refuses: it knows nothing of the activity
+//! ([`Refusal::Unknown`]), and the transfer starts again; or it has the APDU already
+//! ([`Refusal::Completed`]), and the transfer is confirmed by that.
+//!
 //! # How it is driven
 //!
 //! As every layer of [`super`]; it has two layers below, ACSE for opening and closing and presentation
@@ -39,6 +46,9 @@ pub enum Request {
     OpenResponse(OpenResponse),
     /// RT-TRANSFER request: send an APDU; its octets are then pulled. Needs the turn.
     Transfer,
+    /// RT-TRANSFER request for the rest of an APDU: its activity is resumed, and the octets after
+    /// the point confirmed are pulled. Needs the turn.
+    Resume(Resumption),
     /// The answer to an [`Indication::Pull`]: the next octets of the APDU.
     Octets {
         /// At most as many as were asked for; fewer is allowed, none only with `last`.
@@ -48,6 +58,9 @@ pub enum Request {
     },
     /// The user cannot go on with the APDU it is sending: the activity is discarded.
     TransferStop,
+    /// The user does not go on now with the APDU it is sending: the activity is interrupted, to be
+    /// resumed; discarded if no point is confirmed.
+    TransferInterrupt,
     /// The octets up to the point of an [`Indication::Checkpoint`] are secured.
     Secured {
         /// The serial number of the point.
@@ -91,8 +104,18 @@ pub enum Indication {
     TransferConfirm(Result<(), NotTransferred>),
     /// The peer begins to send an APDU.
     TransferBegin {
-        /// The activity identifier, as sent.
-        activity: Bytes,
+        /// The activity.
+        activity: Activity,
+    },
+    /// The peer goes on with an APDU of which it sent a part before: what follows are the octets
+    /// after a point. The user refuses if it has not kept what came before.
+    TransferResume {
+        /// What the activity was called.
+        old: Activity,
+        /// What it is called from now on.
+        activity: Activity,
+        /// The last point the peer knows to be confirmed.
+        point: u32,
     },
     /// Octets of the APDU being received, in order.
     Octets(Bytes),
@@ -104,6 +127,11 @@ pub enum Indication {
     /// RT-TRANSFER indication: the APDU is complete; answer with [`Request::TransferResponse`] when it
     /// is durable, or refuse it.
     Transfer,
+    /// The APDU being received breaks off here; the peer may resume it.
+    TransferInterrupted {
+        /// Why, in words for a log.
+        explanation: String,
+    },
     /// The APDU being received will not be completed; forget its octets.
     TransferDiscarded {
         /// Why, in words for a log.
@@ -249,6 +277,28 @@ pub struct Refused {
     pub explanation: String,
 }
 
+/// An activity, as it is called on any association (X.228 clause 7.8.1).
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Activity {
+    /// The session connection on which it was started.
+    pub connection: spdu::ConnectionIdentifier,
+    /// Its identifier there, up to 6 octets.
+    pub identifier: Bytes,
+}
+
+/// A transfer that broke off: from where it can be resumed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Resumption {
+    /// The activity, as it was started.
+    pub activity: Activity,
+    /// The last point confirmed.
+    pub point: u32,
+    /// How many octets of the APDU come before that.
+    pub octets: u64,
+    /// Whether the activity was ended, so that the peer may have the APDU.
+    pub ended: bool,
+}
+
 /// Why a received APDU is refused; the reasons of S-U-EXCEPTION-REPORT (X.215 13.6.2).
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Refusal {
@@ -258,6 +308,10 @@ pub enum Refusal {
     LocalError,
     /// The APDU can never be taken: too large, not an APDU.
     Unrecoverable,
+    /// Nothing is known of the activity resumed. To be sent from its start.
+    Unknown,
+    /// The APDU of the activity resumed was taken before.
+    Completed,
 }
 
 /// Why an APDU was not transferred, or is not known to have been.
@@ -268,6 +322,10 @@ pub struct NotTransferred {
     /// Whether the peer may have it all the same: the activity was ended, and neither its
     /// confirmation nor a refusal came (X.228 clause 7.4).
     pub in_doubt: bool,
+    /// From where it can be resumed, if a point was confirmed.
+    pub resumption: Option<Resumption>,
+    /// Whether the peer did not go on with an activity resumed: it may take the APDU from its start.
+    pub not_resumed: bool,
     /// What happened, in words for a log.
     pub explanation: String,
 }

@@ -340,7 +340,8 @@ async fn transfer<H: Handler>(
                 shared.handler.commit(caller, spool, arrived).await?;
                 return Ok(true);
             }
-            Indication::TransferDiscarded { explanation } => {
+            Indication::TransferDiscarded { explanation }
+            | Indication::TransferInterrupted { explanation } => {
                 info!(mta = caller.mta, explanation, "transfer broken off");
                 return Ok(false);
             }

@@ -3,14 +3,14 @@
 use bytes::Bytes;
 
 use super::apdu::{self, Apdu};
-use super::receiving::Receiving;
+use super::receiving::{Receiving, Withdrawal};
 use super::sending::Sending;
 use super::{
-    Below, Config, Dialogue, Indication, Misuse, Outgoing, Refusal, Refused, Request, Waiting,
+    Activity, Below, Config, Dialogue, Indication, Misuse, Outgoing, Refused, Request, Waiting,
 };
 use crate::asn1::rtse::AbortReason;
 use crate::osi::presentation::{self, Pdv};
-use crate::osi::spdu::{ExceptionReason, Tokens};
+use crate::osi::spdu::{ConnectionIdentifier, ExceptionReason, LinkingInformation, Tokens};
 use crate::osi::{acse, session};
 
 /// One association at either end of it.
@@ -55,6 +55,8 @@ pub(super) enum Phase {
 /// What the two ends agreed on.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub(super) struct Agreed {
+    /// What the session connection is called.
+    pub connection: ConnectionIdentifier,
     /// The mode of the layers below.
     pub mode: presentation::Mode,
     /// The most octets between two points; `None`: no points.
@@ -74,6 +76,7 @@ impl Rtse {
     #[must_use]
     pub fn new(config: Config) -> Self {
         let agreed = Agreed {
+            connection: ConnectionIdentifier::default(),
             mode: presentation::Mode::Normal,
             segment: None,
             window: 1,
@@ -177,18 +180,22 @@ impl Rtse {
                 };
                 self.answer(response, checkpoint_size, window_size, &mut out);
             }
-            Request::Transfer => {
+            request @ (Request::Transfer | Request::Resume(_)) => {
                 if !idle_turn {
                     return misuse("RT-TRANSFER request", "the turn is not here, or in use");
                 }
-                self.activities += 1;
+                let resumption = match request {
+                    Request::Resume(resumption) => Some(resumption),
+                    _ => None,
+                };
                 let limit = self.config.max_unsegmented;
-                self.sending = Some(Sending::start(
-                    &self.agreed,
-                    limit,
-                    self.activities,
-                    &mut out,
-                ));
+                let (agreed, number) = (&self.agreed, self.activities + 1);
+                let sending = Sending::start(agreed, limit, number, resumption, &mut out);
+                if sending.is_none() {
+                    return misuse("RT-TRANSFER request", "there is no such point");
+                }
+                self.activities = number;
+                self.sending = sending;
             }
             Request::Octets { octets, last } => match &mut self.sending {
                 Some(sending) => sending.octets(octets, last, &mut out),
@@ -198,22 +205,42 @@ impl Rtse {
                 Some(sending) => sending.stop(&mut out),
                 None => return misuse("stop", "no transfer is under way"),
             },
+            Request::TransferInterrupt => match &mut self.sending {
+                Some(sending) => sending.interrupt(&mut out),
+                None => return misuse("interrupt", "no transfer is under way"),
+            },
             Request::Secured { point } => match &mut self.receiving {
                 Some(receiving) => receiving.secured(point, &mut out)?,
                 None => return misuse("secured", "no transfer is under way"),
             },
             Request::TransferResponse => {
-                if !self.receiving.as_ref().is_some_and(Receiving::is_complete) {
+                let complete = self.receiving.take_if(|receiving| receiving.is_complete());
+                let Some(receiving) = complete else {
                     return misuse("RT-TRANSFER response", "no RT-TRANSFER was indicated");
+                };
+                match receiving.withdrawn() {
+                    None => out.push(Outgoing::session(session::Request::ActivityEndAck(
+                        Bytes::new(),
+                    ))),
+                    // When the peer resumes it, it will hear that this is done.
+                    Some(Withdrawal::Interrupt) => out.push(Withdrawal::Interrupt.response()),
+                    Some(Withdrawal::Discard) => {
+                        let explanation = "the transfer discarded was completed";
+                        self.give_up(AbortReason::TRANSFERCOMPLETED, explanation, &mut out);
+                        let explanation = explanation.to_owned();
+                        out.push(Outgoing::Indication(Indication::PAbort { explanation }));
+                    }
                 }
-                self.receiving = None;
-                out.push(Outgoing::session(session::Request::ActivityEndAck(
-                    Bytes::new(),
-                )));
             }
             Request::TransferRefuse(reason) => match &mut self.receiving {
-                Some(receiving) => receiving.refuse(reason, &mut out),
                 None => return misuse("refuse", "no transfer is under way"),
+                Some(receiving) => match receiving.withdrawn() {
+                    None => receiving.refuse(reason, &mut out),
+                    Some(how) => {
+                        self.receiving = None;
+                        out.push(how.response());
+                    }
+                },
             },
             Request::TurnPlease { priority } => {
                 if self.phase != Phase::Open || self.turn {
@@ -312,23 +339,18 @@ impl Rtse {
         use session::Indication as Session;
         match indication {
             Session::ActivityStart { identifier, .. } => {
-                if self.phase != Phase::Open || self.receiving.is_some() {
-                    return Err("an activity out of place".to_owned());
-                }
-                self.receiving = Some(Receiving::start());
-                let begin = Indication::TransferBegin {
-                    activity: identifier,
-                };
-                out.push(Outgoing::Indication(begin));
+                let activity = self.begin(0, identifier)?;
+                out.push(Outgoing::Indication(Indication::TransferBegin { activity }));
             }
-            Session::ActivityResume(_) => {
-                if self.phase != Phase::Open || self.receiving.is_some() {
-                    return Err("an activity out of place".to_owned());
-                }
-                // Nothing is kept of broken transfers: the peer is to discard it and begin anew.
-                let mut receiving = Receiving::start();
-                receiving.refuse(Refusal::LocalError, out);
-                self.receiving = Some(receiving);
+            Session::ActivityResume(resume) => {
+                let point = resume.serial.get();
+                let activity = self.begin(point, resume.identifier)?;
+                let old = linked(resume.old, &self.agreed.connection);
+                out.push(Outgoing::Indication(Indication::TransferResume {
+                    old,
+                    activity,
+                    point,
+                }));
             }
             Session::MinorSync {
                 serial, explicit, ..
@@ -347,16 +369,10 @@ impl Rtse {
                 receiving.end(out)?;
             }
             Session::ActivityInterrupt { reason, .. } => {
-                self.discarded("interrupted", reason, out);
-                out.push(Outgoing::session(session::Request::ActivityInterruptAck(
-                    Bytes::new(),
-                )));
+                self.withdrawn(Withdrawal::Interrupt, reason, out);
             }
             Session::ActivityDiscard { reason, .. } => {
-                self.discarded("discarded", reason, out);
-                out.push(Outgoing::session(session::Request::ActivityDiscardAck(
-                    Bytes::new(),
-                )));
+                self.withdrawn(Withdrawal::Discard, reason, out);
             }
             Session::MinorSyncAck { serial, .. } => {
                 let sending = self.sending.as_mut().ok_or("a confirmation of no point")?;
@@ -376,7 +392,9 @@ impl Rtse {
                     .ok_or("an exception of the session layer")?;
                 sending.exception(None, out);
             }
-            Session::ActivityEndAck { .. } | Session::ActivityDiscardAck(_) => {
+            Session::ActivityEndAck { .. }
+            | Session::ActivityInterruptAck(_)
+            | Session::ActivityDiscardAck(_) => {
                 let sending = self.sending.take().ok_or("a confirmation of no transfer")?;
                 out.push(Outgoing::Indication(Indication::TransferConfirm(
                     sending.outcome(),
@@ -393,40 +411,59 @@ impl Rtse {
         Ok(())
     }
 
+    /// The peer starts an activity, or resumes it after a point; an error if it is out of place.
+    fn begin(&mut self, point: u32, identifier: Bytes) -> Result<Activity, String> {
+        if self.phase != Phase::Open || self.receiving.is_some() {
+            return Err("an activity out of place".to_owned());
+        }
+        self.receiving = Some(Receiving::start(point));
+        Ok(Activity {
+            connection: self.agreed.connection.clone(),
+            identifier,
+        })
+    }
+
     /// The peer ends the activity without completing it.
-    fn discarded(&mut self, how: &str, reason: Option<ExceptionReason>, out: &mut Vec<Outgoing>) {
-        if self
-            .receiving
-            .take()
-            .is_some_and(|receiving| !receiving.is_refused())
-        {
-            let why = reason.map_or_else(|| "no reason".to_owned(), |reason| reason.to_string());
-            let explanation = format!("{how} by the peer: {why}");
-            out.push(Outgoing::Indication(Indication::TransferDiscarded {
-                explanation,
+    fn withdrawn(
+        &mut self,
+        how: Withdrawal,
+        reason: Option<ExceptionReason>,
+        out: &mut Vec<Outgoing>,
+    ) {
+        let why = reason.map_or_else(|| "no reason".to_owned(), |reason| reason.to_string());
+        let receiving = self.receiving.as_mut();
+        if !receiving.is_some_and(|receiving| receiving.withdraw(how)) {
+            self.left(how, format!("the peer gave it up: {why}"), out);
+            out.push(how.response());
+        }
+    }
+
+    /// What is being received will not be completed here: tells a user who does not know.
+    fn left(&mut self, how: Withdrawal, explanation: String, out: &mut Vec<Outgoing>) {
+        let receiving = self.receiving.take();
+        if receiving.is_some_and(|receiving| !receiving.is_refused()) {
+            out.push(Outgoing::Indication(match how {
+                Withdrawal::Interrupt => Indication::TransferInterrupted { explanation },
+                Withdrawal::Discard => Indication::TransferDiscarded { explanation },
             }));
+        }
+    }
+
+    /// The peer says that the transfer which is being discarded was completed.
+    pub(super) fn completed(&mut self) {
+        if let Some(sending) = &mut self.sending {
+            sending.completed();
         }
     }
 
     /// The association is gone: tells the user what becomes of its transfers.
     pub(super) fn gone(&mut self, explanation: &str, out: &mut Vec<Outgoing>) {
         self.phase = Phase::Gone;
-        let explanation = explanation.to_owned();
         if let Some(sending) = self.sending.take() {
-            let failed = sending.not_transferred(true, explanation.clone());
-            out.push(Outgoing::Indication(Indication::TransferConfirm(Err(
-                failed,
-            ))));
+            let outcome = sending.broken(explanation.to_owned());
+            out.push(Outgoing::Indication(Indication::TransferConfirm(outcome)));
         }
-        if self
-            .receiving
-            .take()
-            .is_some_and(|receiving| !receiving.is_refused())
-        {
-            out.push(Outgoing::Indication(Indication::TransferDiscarded {
-                explanation,
-            }));
-        }
+        self.left(Withdrawal::Interrupt, explanation.to_owned(), out);
     }
 
     /// Aborts the association, telling the peer the reason.
@@ -461,5 +498,21 @@ pub(super) fn broken(opening: bool, explanation: String) -> Indication {
         Indication::OpenConfirm(Err(refused))
     } else {
         Indication::PAbort { explanation }
+    }
+}
+
+/// What a resumed activity was called, read on a connection; what is not said is of this one.
+fn linked(old: LinkingInformation, here: &ConnectionIdentifier) -> Activity {
+    let connection = match (old.calling_ss_user_reference, old.common_reference) {
+        (None, None) => here.clone(),
+        (reference, common) => ConnectionIdentifier {
+            ss_user_reference: reference.unwrap_or_default(),
+            common_reference: common.unwrap_or_default(),
+            additional_reference: old.additional_reference.unwrap_or_default(),
+        },
+    };
+    Activity {
+        connection,
+        identifier: old.activity_identifier,
     }
 }

@@ -21,6 +21,7 @@ impl Rtse {
             window_size: open.window_size,
         };
         self.agreed.mode = open.mode.below();
+        self.agreed.connection = open.identifier.clone();
         self.agreed.dialogue = open.dialogue;
         self.turn = open.initiator_has_turn;
         let rtorq = apdu::rtorq(&open);
@@ -176,6 +177,9 @@ impl Rtse {
                 let opening = matches!(self.phase, Phase::Opening { .. });
                 let why = apdu::abort_reason(reason);
                 let explanation = format!("the peer aborted the association: {why}");
+                if reason == Some(AbortReason::TRANSFERCOMPLETED) {
+                    self.completed();
+                }
                 self.gone(&explanation, out);
                 out.push(Outgoing::Indication(match reason {
                     Some(AbortReason::USERERROR) if !opening => Indication::UAbort { explanation },
@@ -233,6 +237,8 @@ impl Rtse {
         let initiator_has_turn =
             associate.token_setting.side(Tokens::DATA) != Some(TokenSide::Responder);
         self.turn = !initiator_has_turn;
+        let identifier = associate.identifier.unwrap_or_default();
+        self.agreed.connection = identifier.clone();
         Ok(Open {
             mode,
             called: associate.called,
@@ -241,7 +247,7 @@ impl Rtse {
             window_size,
             dialogue,
             initiator_has_turn,
-            identifier: associate.identifier.unwrap_or_default(),
+            identifier,
             user_data,
         })
     }

@@ -1,4 +1,4 @@
-//! The receiving side of a transfer: octets up, confirmations down (X.228 clauses 7.3 and 7.4).
+//! The receiving side of a transfer: octets up, confirmations down (X.228 clauses 7.3, 7.6 and 7.7).
 
 use bytes::Bytes;
 
@@ -16,6 +16,27 @@ pub(super) struct Receiving {
     set: u32,
     /// The last point confirmed by us.
     confirmed: u32,
+    /// How the peer has ended the activity before the user answered for the complete APDU.
+    withdrawn: Option<Withdrawal>,
+}
+
+/// How a peer ends an activity that it does not complete.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Withdrawal {
+    /// It may resume it.
+    Interrupt,
+    /// It will not.
+    Discard,
+}
+
+impl Withdrawal {
+    /// The response of the session service.
+    pub(super) fn response(self) -> Outgoing {
+        Outgoing::session(match self {
+            Self::Interrupt => session::Request::ActivityInterruptAck(Bytes::new()),
+            Self::Discard => session::Request::ActivityDiscardAck(Bytes::new()),
+        })
+    }
 }
 
 /// Where a transfer stands.
@@ -30,13 +51,27 @@ enum Stage {
 }
 
 impl Receiving {
-    /// An activity that has just been started.
-    pub(super) fn start() -> Self {
+    /// An activity that has just been started, or resumed after a point.
+    pub(super) fn start(point: u32) -> Self {
         Self {
             stage: Stage::Receiving,
-            set: 0,
-            confirmed: 0,
+            set: point,
+            confirmed: point,
+            withdrawn: None,
         }
+    }
+
+    /// The peer ends the activity without completing it: whether that waits for the user, who has
+    /// the APDU and is to answer for it.
+    pub(super) fn withdraw(&mut self, how: Withdrawal) -> bool {
+        let waits = self.is_complete();
+        self.withdrawn = waits.then_some(how);
+        waits
+    }
+
+    /// How the peer has ended the activity meanwhile.
+    pub(super) fn withdrawn(&self) -> Option<Withdrawal> {
+        self.withdrawn
     }
 
     /// Whether the user is to answer an RT-TRANSFER indication.
@@ -135,7 +170,10 @@ impl Receiving {
                     ExceptionReason::RECEIVING_ABILITY_JEOPARDIZED
                 }
                 Refusal::LocalError => ExceptionReason::LOCAL_USER_ERROR,
-                Refusal::Unrecoverable => ExceptionReason::UNRECOVERABLE_PROCEDURAL_ERROR,
+                Refusal::Unrecoverable | Refusal::Unknown => {
+                    ExceptionReason::UNRECOVERABLE_PROCEDURAL_ERROR
+                }
+                Refusal::Completed => ExceptionReason::USER_SEQUENCE_ERROR,
             },
             user_data: Bytes::new(),
         }));

@@ -1,14 +1,15 @@
-//! The sending side of a transfer: segments, points and the window (X.228 clauses 7.3 and 7.4).
+//! The sending side of a transfer: segments, points, the window, and how it goes on after a break
+//! (X.228 clauses 7.3, 7.6, 7.7 and 7.8).
 
 use std::collections::VecDeque;
 
 use bytes::{Bytes, BytesMut};
 
 use super::machine::Agreed;
-use super::{Indication, NotTransferred, Outgoing, apdu};
+use super::{Activity, Indication, NotTransferred, Outgoing, Resumption, apdu};
 use crate::osi::presentation::{self, Mode, Pdv};
-use crate::osi::session;
-use crate::osi::spdu::ExceptionReason;
+use crate::osi::session::{self, ActivityResume};
+use crate::osi::spdu::{ConnectionIdentifier, ExceptionReason, LinkingInformation, Serial};
 
 /// How many octets are asked for at a time at least, however small the segments are.
 const PULL: usize = 32 * 1024;
@@ -38,6 +39,8 @@ pub(super) struct Sending {
     set: u32,
     /// The number of the last point confirmed.
     confirmed: u32,
+    /// From where the activity was started or resumed here.
+    from: Resumption,
     stage: Stage,
 }
 
@@ -48,18 +51,51 @@ enum Stage {
     Sending,
     /// The activity has ended; the peer's confirmation is awaited.
     Ending,
-    /// The activity is being discarded, because of this.
-    Discarding(NotTransferred),
+    /// The activity is being discarded or interrupted; the transfer has ended like this.
+    Stopping(Result<(), NotTransferred>),
 }
 
 impl Sending {
-    /// RT-TRANSFER request: starts the activity and asks for octets.
+    /// RT-TRANSFER request: starts the n-th activity of a connection, or resumes one under that
+    /// number, and asks for octets. An error if no session connection has such a point.
     pub(super) fn start(
         agreed: &Agreed,
         max_unsegmented: usize,
         number: u32,
+        resumption: Option<Resumption>,
         out: &mut Vec<Outgoing>,
-    ) -> Self {
+    ) -> Option<Self> {
+        let identifier = apdu::activity_identifier(number);
+        let user_data = Bytes::new();
+        let (request, from) = match resumption {
+            None => {
+                let activity = Activity {
+                    connection: agreed.connection.clone(),
+                    identifier: identifier.clone(),
+                };
+                let from = Resumption {
+                    activity,
+                    point: 0,
+                    octets: 0,
+                    ended: false,
+                };
+                let start = session::Request::ActivityStart {
+                    identifier,
+                    user_data,
+                };
+                (start, from)
+            }
+            Some(from) => {
+                let resume = ActivityResume {
+                    identifier,
+                    old: linking(&from.activity, &agreed.connection),
+                    serial: Serial::new(from.point).filter(|_| from.point > 0)?,
+                    user_data,
+                };
+                (session::Request::ActivityResume(Box::new(resume)), from)
+            }
+        };
+        out.push(Outgoing::session(request));
         let mut sending = Self {
             segment: agreed.segment.unwrap_or(max_unsegmented),
             points: agreed.segment.is_some(),
@@ -70,16 +106,13 @@ impl Sending {
             length: 0,
             pulling: false,
             last: false,
-            set: 0,
-            confirmed: 0,
+            set: from.point,
+            confirmed: from.point,
+            from,
             stage: Stage::Sending,
         };
-        out.push(Outgoing::session(session::Request::ActivityStart {
-            identifier: apdu::activity_identifier(number),
-            user_data: Bytes::new(),
-        }));
         sending.go_on(out);
-        sending
+        Some(sending)
     }
 
     /// The user's octets.
@@ -115,8 +148,8 @@ impl Sending {
                     let explanation = format!(
                         "the peer wants no checkpoints; such APDUs may have {limit} octets"
                     );
-                    let not = self.not_transferred(false, explanation);
-                    return self.discard(ExceptionReason::LOCAL_USER_ERROR, not, out);
+                    let not = self.given_up(false, explanation);
+                    return self.discard(ExceptionReason::LOCAL_USER_ERROR, Err(not), out);
                 }
                 self.send(out);
                 self.set += 1;
@@ -182,34 +215,95 @@ impl Sending {
 
     /// The peer, or a session layer, reports that it cannot go on.
     pub(super) fn exception(&mut self, reason: Option<ExceptionReason>, out: &mut Vec<Outgoing>) {
-        let transient = reason != Some(ExceptionReason::UNRECOVERABLE_PROCEDURAL_ERROR);
-        let explanation = match reason {
-            Some(reason) => format!("refused by the peer: {reason}"),
-            None => "refused by the session layer".to_owned(),
+        let outcome = match reason {
+            None => Err(self.given_up(true, "refused by the session layer".to_owned())),
+            // Nothing but the resumption can be meant: the peer has done nothing else.
+            Some(reason) if self.is_resuming() => {
+                if reason == ExceptionReason::USER_SEQUENCE_ERROR && self.from.ended {
+                    Ok(())
+                } else {
+                    Err(NotTransferred {
+                        in_doubt: self.from.ended,
+                        not_resumed: true,
+                        ..self.given_up(true, format!("not resumed by the peer: {reason}"))
+                    })
+                }
+            }
+            Some(reason) => {
+                let transient = reason != ExceptionReason::UNRECOVERABLE_PROCEDURAL_ERROR;
+                Err(NotTransferred {
+                    // A peer that refuses has not taken what was sent to it whole.
+                    in_doubt: false,
+                    ..self.given_up(transient, format!("refused by the peer: {reason}"))
+                })
+            }
         };
-        let mut not = self.not_transferred(transient, explanation);
-        // A peer that refuses has not taken what was sent to it whole.
-        not.in_doubt &= reason.is_none();
-        self.discard(ExceptionReason::NON_SPECIFIC, not, out);
+        self.discard(ExceptionReason::NON_SPECIFIC, outcome, out);
     }
 
     /// The user cannot go on.
     pub(super) fn stop(&mut self, out: &mut Vec<Outgoing>) {
-        let explanation = "given up on this side".to_owned();
-        let not = self.not_transferred(true, explanation);
-        self.discard(ExceptionReason::LOCAL_USER_ERROR, not, out);
+        let not = self.given_up(true, "given up on this side".to_owned());
+        self.discard(ExceptionReason::LOCAL_USER_ERROR, Err(not), out);
     }
 
-    /// What RT-TRANSFER confirm is to say if the transfer ends now.
-    pub(super) fn not_transferred(&self, transient: bool, explanation: String) -> NotTransferred {
+    /// The user does not go on now.
+    pub(super) fn interrupt(&mut self, out: &mut Vec<Outgoing>) {
+        if let Stage::Stopping(_) = self.stage {
+            return;
+        }
+        let not = self.lost("interrupted on this side".to_owned());
+        if not.resumption.is_none() {
+            return self.discard(ExceptionReason::LOCAL_USER_ERROR, Err(not), out);
+        }
+        self.stopping(Err(not));
+        out.push(Outgoing::session(session::Request::ActivityInterrupt {
+            reason: Some(ExceptionReason::LOCAL_USER_ERROR),
+            user_data: Bytes::new(),
+        }));
+    }
+
+    /// The peer says that it had the APDU before the activity could be discarded.
+    pub(super) fn completed(&mut self) {
+        let in_doubt = |stage: &Stage| matches!(stage, Stage::Stopping(Err(not)) if not.in_doubt);
+        if self.is_ended() || in_doubt(&self.stage) {
+            self.stopping(Ok(()));
+        }
+    }
+
+    /// Whether the peer has not shown yet that it goes on with an activity that was resumed.
+    fn is_resuming(&self) -> bool {
+        self.from.point > 0 && self.confirmed == self.from.point
+    }
+
+    /// Whether the activity was ended, and the peer may have the APDU.
+    fn is_ended(&self) -> bool {
+        matches!(self.stage, Stage::Ending) || self.is_resuming() && self.from.ended
+    }
+
+    /// A transfer that ends now, and not to be resumed.
+    fn given_up(&self, transient: bool, explanation: String) -> NotTransferred {
         NotTransferred {
             transient,
-            in_doubt: match &self.stage {
-                Stage::Sending => false,
-                Stage::Ending => true,
-                Stage::Discarding(not) => not.in_doubt,
-            },
+            in_doubt: self.is_ended(),
+            resumption: None,
+            not_resumed: false,
             explanation,
+        }
+    }
+
+    /// A transfer that ends now, to be resumed if a point was confirmed.
+    fn lost(&self, explanation: String) -> NotTransferred {
+        let since = u64::from(self.confirmed - self.from.point) * self.segment as u64;
+        let resumption = Resumption {
+            activity: self.from.activity.clone(),
+            point: self.confirmed,
+            octets: self.from.octets + since,
+            ended: self.is_ended(),
+        };
+        NotTransferred {
+            resumption: (self.confirmed > 0).then_some(resumption),
+            ..self.given_up(true, explanation)
         }
     }
 
@@ -217,26 +311,53 @@ impl Sending {
     fn discard(
         &mut self,
         reason: ExceptionReason,
-        not_transferred: NotTransferred,
+        outcome: Result<(), NotTransferred>,
         out: &mut Vec<Outgoing>,
     ) {
-        if matches!(self.stage, Stage::Discarding(_)) {
+        if let Stage::Stopping(_) = self.stage {
             return;
         }
-        self.stage = Stage::Discarding(not_transferred);
-        self.waiting.clear();
-        self.length = 0;
+        self.stopping(outcome);
         out.push(Outgoing::session(session::Request::ActivityDiscard {
             reason: Some(reason),
             user_data: Bytes::new(),
         }));
     }
 
+    /// The transfer has ended like this; the activity is yet to.
+    fn stopping(&mut self, outcome: Result<(), NotTransferred>) {
+        self.stage = Stage::Stopping(outcome);
+        self.waiting.clear();
+        self.length = 0;
+    }
+
+    /// What RT-TRANSFER confirm says when the association is gone.
+    pub(super) fn broken(self, explanation: String) -> Result<(), NotTransferred> {
+        match self.stage {
+            Stage::Stopping(outcome) => outcome,
+            Stage::Sending | Stage::Ending => Err(self.lost(explanation)),
+        }
+    }
+
     /// What RT-TRANSFER confirm says, now that the activity is over.
     pub(super) fn outcome(self) -> Result<(), NotTransferred> {
         match self.stage {
-            Stage::Discarding(not_transferred) => Err(not_transferred),
+            Stage::Stopping(outcome) => outcome,
             Stage::Sending | Stage::Ending => Ok(()),
         }
+    }
+}
+
+/// How an activity is called on a connection: by the one it was started on, if that is another
+/// (X.225 section 8.3.20).
+fn linking(activity: &Activity, here: &ConnectionIdentifier) -> LinkingInformation {
+    let there = Some(&activity.connection).filter(|there| *there != here);
+    let stated = |part: &Bytes| Some(part.clone()).filter(|part| !part.is_empty());
+    LinkingInformation {
+        called_ss_user_reference: None,
+        calling_ss_user_reference: there.map(|there| there.ss_user_reference.clone()),
+        common_reference: there.map(|there| there.common_reference.clone()),
+        additional_reference: there.and_then(|there| stated(&there.additional_reference)),
+        activity_identifier: activity.identifier.clone(),
     }
 }

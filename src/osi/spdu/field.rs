@@ -271,7 +271,7 @@ impl fmt::Display for Serial {
 
 /// Names a session connection; in CONNECT with the calling SS-user's reference, in ACCEPT and
 /// REFUSE with the called one's (X.225 section 8.3.1, PGI 1).
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
+#[derive(Debug, Clone, PartialEq, Eq, Hash, Default)]
 pub struct ConnectionIdentifier {
     /// The SS-user's reference, up to 64 octets; with RTSE an encoded T.61 or graphic string.
     pub ss_user_reference: Bytes,

@@ -86,7 +86,7 @@ fn a_lost_connection_confirms_nothing() {
             matches!(
                 told.as_slice(),
                 [
-                    Indication::TransferDiscarded { .. },
+                    Indication::TransferInterrupted { .. },
                     Indication::PAbort { .. }
                 ]
             ),

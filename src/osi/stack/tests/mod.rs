@@ -2,13 +2,15 @@
 
 mod association;
 mod hostile;
+mod recovery;
 mod transfer;
 
 use std::collections::VecDeque;
 
 use super::super::presentation::{Address, Oid};
 use super::super::rtse::{
-    Contexts, Dialogue, Indication, Mode, Open, OpenResponse, Refusal, Request,
+    Activity, Contexts, Dialogue, Indication, Mode, NotTransferred, Open, OpenResponse, Refusal,
+    Request, Resumption,
 };
 use super::super::spdu::ConnectionIdentifier;
 use super::*;
