@@ -116,15 +116,26 @@ impl Head<'_> {
                 Ok(value)
             }
         };
+        // Where unknown elements follow in a SEQUENCE nothing is left out: one of them could be
+        // taken for it.
+        let (empty, all) = match open && !set {
+            true => (
+                quote!(!self.unknown.is_empty()),
+                quote!(!self.unknown.is_empty() ||),
+            ),
+            false => (quote!(false), TokenStream::new()),
+        };
         let writes = members
             .iter()
             .rev()
             .map(
                 |(field, _, _, tagging, optionality, default)| match optionality {
                     Optionality::Required => quote!(#tagging.write(&self.#field, to);),
-                    Optionality::Optional => quote!(to.optional(#tagging, self.#field.as_ref());),
+                    Optionality::Optional => {
+                        quote!(to.optional(#tagging, self.#field.as_ref(), #empty);)
+                    }
                     Optionality::Default(_) => {
-                        quote!(if self.#field != #default { #tagging.write(&self.#field, to); })
+                        quote!(if #all self.#field != #default { #tagging.write(&self.#field, to); })
                     }
                 },
             );

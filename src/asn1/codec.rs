@@ -496,9 +496,10 @@ impl Writer {
         self.octets(&tlv::header(tag, true, length as u64));
     }
 
-    /// Puts an optional member before what is written, unless it is absent or an empty list.
-    pub fn optional<T: Ber>(&mut self, tagging: Tagging, value: Option<&T>) {
-        if let Some(value) = value.filter(|value| !value.is_empty_list()) {
+    /// Puts an optional member before what is written, unless it is absent or, but for `empty`, an
+    /// empty list.
+    pub fn optional<T: Ber>(&mut self, tagging: Tagging, value: Option<&T>, empty: bool) {
+        if let Some(value) = value.filter(|value| empty || !value.is_empty_list()) {
             tagging.write(value, self);
         }
     }

@@ -337,6 +337,16 @@ fn an_empty_optional_list_is_read_and_not_written() {
     assert_eq!(encode(&value), octets("6002 3000"));
 }
 
+#[test]
+fn nothing_is_left_out_where_an_unknown_element_could_be_taken_for_it() {
+    let name: ORName = same("6008 3000 3000 3002 0500");
+    assert_eq!(
+        name.built_in_domain_defined_attributes,
+        Some(Vec::new().into())
+    );
+    assert_eq!(name.unknown.len(), 1);
+}
+
 proptest! {
     #[test]
     fn any_octets_decode_or_are_refused_within_their_length(input in proptest::collection::vec(any::<u8>(), 0..300)) {
