@@ -87,7 +87,7 @@ pub fn outcome(item: &Item, route: &str, settled: &Settled, delay: f64) {
         Outcome::Deferred { .. } => line!(warn, "deferred"),
         Outcome::Failed => line!(warn, "refused"),
         Outcome::Expired => line!(warn, "expired"),
-        Outcome::Held => line!(warn, "held"),
+        Outcome::Held => line!(warn, "quarantined"),
     }
 }
 

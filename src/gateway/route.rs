@@ -11,6 +11,8 @@ use crate::mixer::address::{Attribute, Attributes, Key};
 pub const SMTP: &str = "smtp";
 /// The route of recipients that cannot be reached: they fail, and are reported, at once.
 pub const UNREACHABLE: &str = "unreachable";
+/// The route of recipients of an envelope that cannot be read: they wait for an operator.
+pub const QUARANTINE: &str = "quarantine";
 
 /// The two sides, as far as crossing them matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

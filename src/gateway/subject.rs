@@ -3,6 +3,7 @@
 
 use bytes::Bytes;
 
+use crate::asn1::codec::{Element, Source, Tagging};
 use crate::asn1::mta::{
     MessageTransferEnvelope, MtsApdu, PerRecipientIndicators, ProbeTransferEnvelope,
 };
@@ -10,6 +11,7 @@ use crate::asn1::mts::{
     Content, ContentIdentifier, ContentType, EncodedInformationTypes, Extensions, MTSIdentifier,
     ORName, PerMessageIndicators, Priority,
 };
+use crate::asn1::tlv::Tag;
 use crate::asn1::{self, DecodeError, Limits, tlv};
 
 /// The envelope of a message or a probe.
@@ -105,6 +107,68 @@ impl Subject {
             MtsApdu::Probe(probe) => Ok(probe.into()),
             _ => Err(DecodeError::new(0, "a probe", "another APDU")),
         }
+    }
+
+    /// What can be read of a message's or probe's envelope that cannot be read as a whole: `None` if
+    /// it names no originator, or not what it sent.
+    #[must_use]
+    pub fn salvaged(envelope: &Bytes) -> Option<Self> {
+        let source = Source::new(envelope.clone(), &Limits::DEFAULT).ok()?;
+        let mut members = source.element().ok()?.members("an envelope").ok()?;
+        let (mut identifier, mut originator, mut content_type) = (None, None, None);
+        let (mut content_identifier, mut indicators, mut extensions) = (None, None, None);
+        let mut recipients = Vec::new();
+        // A member that cannot be read is as if it were not there.
+        while let Ok(Some(member)) = members.next() {
+            let _ = member.fill(Tagging::Own, "identifier", &mut identifier);
+            let _ = member.fill(Tagging::Own, "originator-name", &mut originator);
+            let _ = member.fill(Tagging::Own, "content-type", &mut content_type);
+            let _ = member.fill(Tagging::Own, "content-identifier", &mut content_identifier);
+            let _ = member.fill(Tagging::Own, "per-message-indicators", &mut indicators);
+            let _ = member.fill(EXTENSIONS, "extensions", &mut extensions);
+            if member.tag == PER_RECIPIENT_FIELDS
+                && let Ok(mut fields) = member.members("per-recipient-fields")
+            {
+                while let Ok(Some(fields)) = fields.next() {
+                    recipients.extend(Addressee::salvaged(&fields));
+                }
+            }
+        }
+        Some(Self {
+            identifier: identifier?,
+            originator: originator?,
+            encoded_information_types: None,
+            content_type: content_type.unwrap_or_default(),
+            content_identifier,
+            priority: Priority::default(),
+            indicators: indicators.unwrap_or_default(),
+            extensions: extensions.unwrap_or_default(),
+            recipients,
+        })
+    }
+}
+
+/// Members of an envelope, and of the fields of one recipient, by their tags.
+const PER_RECIPIENT_FIELDS: Tag = Tag::context(2);
+const EXTENSIONS: Tagging = Tagging::Implicit(Tag::context(3));
+const NUMBER: Tagging = Tagging::Implicit(Tag::context(0));
+const INDICATORS: Tagging = Tagging::Implicit(Tag::context(1));
+
+impl Addressee {
+    /// What can be read of the fields of one recipient, if that is all by which a report names it.
+    fn salvaged(fields: &Element<'_>) -> Option<Self> {
+        let mut members = fields.members("a recipient").ok()?;
+        let (mut name, mut number, mut indicators) = (None, None, None);
+        while let Ok(Some(member)) = members.next() {
+            let _ = member.fill(Tagging::Own, "recipient-name", &mut name);
+            let _ = member.fill(NUMBER, "number", &mut number);
+            let _ = member.fill(INDICATORS, "per-recipient-indicators", &mut indicators);
+        }
+        Some(Self {
+            number: number?,
+            name: name?,
+            indicators: indicators?,
+        })
     }
 }
 

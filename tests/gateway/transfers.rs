@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use bytes::Bytes;
 use mixgate::asn1;
 use mixgate::asn1::mta::{
     Message, MessageTransferEnvelope, MtsApdu, PerRecipientIndicators,
@@ -30,7 +31,7 @@ use crate::neighbours::{self, JO, MailUser, MtaUser, Neighbours};
 use crate::world::{PATIENCE, World, free_address};
 
 /// A recipient of mail.
-const ADA: &str = "/DD.RFC-822=ada(a)internet.example/O=Gateway/PRMD=EXAMPLE/ADMD= /C=GB/";
+pub const ADA: &str = "/DD.RFC-822=ada(a)internet.example/O=Gateway/PRMD=EXAMPLE/ADMD= /C=GB/";
 /// The bits of who is responsible and wants to hear of everything.
 const RESPONSIBLE: [u32; 3] = [
     PerRecipientIndicators::RESPONSIBILITY,
@@ -39,20 +40,20 @@ const RESPONSIBLE: [u32; 3] = [
 ];
 
 /// A gateway in this process.
-struct Scene {
-    service: Service,
-    store: Arc<dyn Store>,
+pub struct Scene {
+    pub service: Service,
+    pub store: Arc<dyn Store>,
     auditor: Arc<Auditor>,
-    world: World,
+    pub world: World,
     neighbours: Neighbours,
 }
 
 /// What a report says of a recipient: delivered, or reason and diagnostic; and the words.
-type Told = (Option<(i64, Option<i64>)>, String);
+pub type Told = (Option<(i64, Option<i64>)>, String);
 
 impl Scene {
     /// Between a mail server and MTAs that do not listen.
-    async fn new() -> Self {
+    pub async fn new() -> Self {
         Self::between(|world, neighbours| {
             let mtas = [free_address(), free_address()];
             world.configure("mixgate.toml", "control.sock", neighbours.mail, mtas);
@@ -79,7 +80,12 @@ impl Scene {
     }
 
     /// Takes a transfer as the X.400 server does.
-    async fn transfer(&self, apdu: &MtsApdu) -> Result<(), Refusal> {
+    pub async fn transfer(&self, apdu: &MtsApdu) -> Result<(), Refusal> {
+        self.transfer_octets(asn1::encode(apdu)).await
+    }
+
+    /// The same, of octets.
+    pub async fn transfer_octets(&self, apdu: Bytes) -> Result<(), Refusal> {
         let bounds = Bounds {
             apdu: 1 << 20,
             envelope: 1 << 20,
@@ -94,14 +100,14 @@ impl Scene {
         };
         let handler = TransferIn(Arc::clone(self.service.gateway()));
         let mut spool = handler.begin(&from).await?;
-        for octets in reader.push(asn1::encode(apdu)).unwrap() {
+        for octets in reader.push(apdu).unwrap() {
             spool.write(&octets).await.unwrap();
         }
         handler.commit(&from, spool, reader.finish().unwrap()).await
     }
 
     /// What reports tell, by the number of the recipient, once they tell of so many.
-    async fn told(&self, of: TransferKind, count: usize) -> BTreeMap<i64, Told> {
+    pub async fn told(&self, of: TransferKind, count: usize) -> BTreeMap<i64, Told> {
         let begun = Instant::now();
         loop {
             let mut told = BTreeMap::new();
@@ -148,7 +154,7 @@ fn domain() -> GlobalDomainIdentifier {
 }
 
 /// A probe of recipients, numbered from 1.
-fn probe(local: &str, recipients: &[(&str, Option<ExtensionField>)]) -> Probe {
+pub fn probe(local: &str, recipients: &[(&str, Option<ExtensionField>)]) -> Probe {
     let fields = (1..).zip(recipients).map(|(number, (address, extension))| {
         PerRecipientProbeTransferFields {
             recipient_name: name(address),
@@ -175,7 +181,7 @@ fn probe(local: &str, recipients: &[(&str, Option<ExtensionField>)]) -> Probe {
 }
 
 /// A message to the recipients of a probe.
-fn message(local: &str, like: &Probe) -> Message {
+pub fn message(local: &str, like: &Probe) -> Message {
     let subject = Auditor::default().message(Way::ToMail, false, 100);
     let octets = neighbours::apdu(&subject).to_bytes();
     let Ok(MtsApdu::Message(mut message)) = asn1::decode::<MtsApdu>(&octets) else {

@@ -3,7 +3,8 @@
 //! The activity is confirmed only after the queue has committed. A recipient that cannot be reached
 //! is taken all the same, without a route: it fails at once, and its report goes back. A transfer
 //! that makes us responsible for nobody is confirmed and not kept: nothing is to be done for it, and
-//! nothing to be told (X.411 clause 12.2.1.1.1.6: the bit alone makes us act).
+//! nothing to be told (X.411 clause 12.2.1.1.1.6: the bit alone makes us act). One whose envelope
+//! cannot be read is confirmed and goes to quarantine: refused, it would come again and again.
 
 use std::collections::HashSet;
 use std::io;
@@ -18,7 +19,9 @@ use crate::asn1::mts::{
 };
 use crate::asn1::{self, DecodeError};
 use crate::failpoint::Failpoint;
+use crate::gateway::accept::poison::Poison;
 use crate::gateway::log::shown;
+use crate::gateway::quarantine::{Broke, caught};
 use crate::gateway::route::{Side, UNREACHABLE};
 use crate::gateway::rules::Rules;
 use crate::gateway::subject::{Addressee, Subject};
@@ -47,12 +50,21 @@ impl Handler for TransferIn {
     }
 
     async fn commit(&self, from: &Caller, spool: Spool, arrived: Arrived) -> Result<(), Refusal> {
-        let envelope =
-            Envelope::read(arrived.kind, &arrived.envelope).map_err(|error| Refusal {
-                reason: RefusalReason::Unrecoverable,
-                explanation: error.to_string(),
-            })?;
         let peer = from.peer.clone().unwrap_or_else(|| from.mta.clone());
+        let envelope = match Envelope::read_of(&arrived) {
+            Ok(envelope) => envelope,
+            Err(fault) => {
+                let poison = Poison {
+                    arrived,
+                    fault,
+                    from,
+                    peer,
+                };
+                let id = spool.id();
+                let body = spool.end().await.map_err(|error| failed(&error.into()))?;
+                return poison.keep(&self.0, id, body).await;
+            }
+        };
         let id = spool.id();
         let identifier = wire::identifier_text(&envelope.identifier);
         if envelope.recipients.is_empty() {
@@ -69,7 +81,8 @@ impl Handler for TransferIn {
             .collect();
         let size = arrived.octets;
         let body = spool.end().await.map_err(|error| failed(&error.into()))?;
-        let item = envelope.item(&self.0.rules(), id, &peer, from, clock::now());
+        let association = from.association.to_string();
+        let item = envelope.item(&self.0.rules(), id, &peer, association, clock::now());
         let count = item.recipients.len();
         let duplicate = DuplicateKey {
             peer: peer.clone(),
@@ -103,11 +116,11 @@ impl Handler for TransferIn {
 }
 
 /// ub-recipients (X.411 annex B), and so the highest originally-specified-recipient-number.
-const MOST_RECIPIENTS: u32 = 32_767;
+pub(super) const MOST_RECIPIENTS: u32 = 32_767;
 
-/// Why a transfer envelope is not taken.
+/// Why a transfer envelope is of no use.
 #[derive(Debug, thiserror::Error)]
-enum Unacceptable {
+pub(in crate::gateway) enum Unacceptable {
     /// It is not of its type.
     #[error("the transfer envelope cannot be read: {0}")]
     Unreadable(#[from] DecodeError),
@@ -117,11 +130,14 @@ enum Unacceptable {
          (X.411 clause 12.2.1.1.1.6)"
     )]
     Number(i64),
+    /// Our own code broke on it.
+    #[error("the transfer envelope cannot be read: {0}")]
+    Broke(#[from] Broke),
 }
 
 /// What the gateway needs of the three transfer envelopes.
 #[derive(Debug)]
-struct Envelope {
+pub(in crate::gateway) struct Envelope {
     kind: TransferKind,
     identifier: MTSIdentifier,
     originator: Option<ORName>,
@@ -132,6 +148,11 @@ struct Envelope {
 }
 
 impl Envelope {
+    /// The envelope of what has come.
+    pub fn read_of(arrived: &Arrived) -> Result<Self, Unacceptable> {
+        caught(|| Self::read(arrived.kind, &arrived.envelope))?
+    }
+
     fn read(kind: ApduKind, octets: &Bytes) -> Result<Self, Unacceptable> {
         let (kind, subject) = match kind {
             ApduKind::Message => {
@@ -161,7 +182,15 @@ impl Envelope {
         })
     }
 
-    fn item(self, rules: &Rules, id: ItemId, peer: &str, from: &Caller, now: Timestamp) -> Item {
+    /// The item of the queue it makes.
+    pub fn item(
+        self,
+        rules: &Rules,
+        id: ItemId,
+        peer: &str,
+        association: String,
+        now: Timestamp,
+    ) -> Item {
         let mut placed = HashSet::new();
         let mut recipients = Vec::new();
         for (number, name) in &self.recipients {
@@ -197,7 +226,7 @@ impl Envelope {
             )],
             origin: Origin::Transfer(Transfer {
                 kind: self.kind,
-                association: from.association.to_string(),
+                association,
                 originator: self
                     .originator
                     .as_ref()
@@ -236,7 +265,7 @@ fn responsible(addressees: Vec<Addressee>) -> Result<Vec<(u32, ORName)>, Unaccep
     Ok(recipients)
 }
 
-fn content_type(content_type: &ContentType) -> String {
+pub(super) fn content_type(content_type: &ContentType) -> String {
     match content_type {
         ContentType::BuiltIn(BuiltInContentType(number)) => format!("p{number}"),
         ContentType::Extended(oid) => oid.to_string(),
@@ -252,7 +281,7 @@ fn priority(urgency: Urgency) -> Priority {
 }
 
 /// The refusal when the queue cannot take a transfer: the peer is to try again.
-fn failed(error: &StoreError) -> Refusal {
+pub(super) fn failed(error: &StoreError) -> Refusal {
     tracing::error!(%error, "the queue did not take a transfer");
     let reason = match error {
         StoreError::Full(_) => RefusalReason::ReceivingAbilityJeopardized,

@@ -6,12 +6,15 @@ use jiff::Timestamp;
 use super::onward::Sent;
 use super::{AFTER_FAILURE, Deliverer, LEASE, MEMORY};
 use crate::failpoint::Failpoint;
+use crate::gateway::quarantine::{self, Broke, CONTENT_SYNTAX_ERROR, caught_in};
 use crate::gateway::report::{self, Fate, Told};
 use crate::gateway::rules::Rules;
 use crate::gateway::{clock, log};
 use crate::mixer::outcome::Refusal;
 use crate::queue::schedule::Next;
-use crate::queue::{Accepted, Claim, Finished, Item, Outcome, Recipient, Settled, StoreError};
+use crate::queue::{
+    Accepted, Body, Claim, Finished, Item, NewItem, Outcome, Recipient, Settled, StoreError,
+};
 use crate::rfc822::Status;
 
 /// How it ended for one recipient, before the queue's own rules of patience.
@@ -43,8 +46,8 @@ pub(super) enum EndKind {
     Later,
     /// Given up.
     Never,
-    /// Left to an operator.
-    Held,
+    /// No attempt does better: given up, and kept for an operator.
+    Quarantined,
 }
 
 impl End {
@@ -77,6 +80,35 @@ impl End {
         }
     }
 
+    /// A message that the mapping refuses as a whole: one that cannot be read is kept.
+    pub fn unconverted(refusal: &Refusal) -> Self {
+        let end = Self::refused(0, refusal);
+        match refusal.diagnostic {
+            Some(CONTENT_SYNTAX_ERROR) => Self {
+                kind: EndKind::Quarantined,
+                ..end
+            },
+            _ => end,
+        }
+    }
+
+    /// A message that cannot be read; the number is to be set.
+    pub fn unreadable(text: String) -> Self {
+        Self {
+            kind: EndKind::Quarantined,
+            codes: Some((1, Some(CONTENT_SYNTAX_ERROR))),
+            ..Self::never(Status(5, 6, 0), text)
+        }
+    }
+
+    /// A message on which our own code broke; the number is to be set.
+    pub fn broke(broke: &Broke) -> Self {
+        Self {
+            kind: EndKind::Quarantined,
+            ..Self::never(Status(5, 3, 0), broke.to_string())
+        }
+    }
+
     /// The same end for all recipients of a claim.
     pub fn all(claim: &Claim, end: &Self) -> Vec<Self> {
         let numbers = claim
@@ -103,7 +135,12 @@ impl Deliverer {
         let (body, sent) = match self.gateway.store().open(claim.item.id).await {
             Ok(body) => {
                 let sent = tokio::select! {
-                    sent = self.send_on(&rules, &claim, &body) => sent,
+                    sent = caught_in(self.send_on(&rules, &claim, &body)) => {
+                        sent.unwrap_or_else(|broke| {
+                            tracing::error!(id = %claim.item.id, %broke, "a delivery broke");
+                            End::all(&claim, &End::broke(&broke)).into()
+                        })
+                    }
                     error = self.keep(&claim) => {
                         tracing::error!(id = %claim.item.id, %error, "a delivery lost its claim");
                         return;
@@ -156,6 +193,13 @@ impl Deliverer {
             let now = clock::now();
             let (mut finished, settled) = conclude(rules, claim, body, &sent.ends, now);
             finished.identifiers.clone_from(&sent.identifiers);
+            finished
+                .new_items
+                .extend(sent.again.as_ref().map(|item| NewItem {
+                    item: item.clone(),
+                    body: Body::inline(body.clone()),
+                    duplicate: None,
+                }));
             match self.gateway.store().finish(claim, finished).await {
                 Ok(accepted) => {
                     let delay = now.duration_since(claim.item.arrived).as_secs_f64();
@@ -212,10 +256,15 @@ fn conclude(
             number: end.number,
             outcome,
             status: Some(end.status.to_string()),
-            text: end.text.clone(),
+            text: match outcome {
+                Outcome::Held => quarantine::marked(&end.text),
+                _ => end.text.clone(),
+            },
             relay: end.relay.clone(),
         });
-        if let Some(fate) = fate {
+        // Of what was in quarantine the sender knows already that it failed.
+        let is_told = fate == Some(Fate::Failed) && quarantine::is_marked(recipient);
+        if let Some(fate) = fate.filter(|_| !is_told) {
             let expired = outcome == Outcome::Expired;
             told.push(Told {
                 number: end.number,
@@ -233,9 +282,10 @@ fn conclude(
         }
     }
     let mut finished = Finished::new(now, settled.clone());
-    finished
-        .new_items
-        .extend(report::of(rules, item, body, &told, now));
+    match quarantine::caught(|| report::of(rules, item, body, &told, now)) {
+        Ok(report) => finished.new_items.extend(report),
+        Err(broke) => tracing::error!(id = %item.id, %broke, "no report could be made"),
+    }
     (finished, settled)
 }
 
@@ -250,7 +300,7 @@ fn patience(
     match end.kind {
         EndKind::Delivered { reports } => (Outcome::Delivered, (!reports).then_some(Fate::Relayed)),
         EndKind::Never => (Outcome::Failed, Some(Fate::Failed)),
-        EndKind::Held => (Outcome::Held, None),
+        EndKind::Quarantined => (Outcome::Held, Some(Fate::Failed)),
         EndKind::Later => {
             let next = rules.schedule().next(item, recipient.attempts + 1, now);
             let Next::Retry(next_due) = next else {

@@ -14,7 +14,7 @@ use jiff::{SignedDuration, Timestamp};
 use tokio::sync::{Notify, Semaphore, watch};
 use tokio::task::JoinSet;
 
-use super::route::{SMTP, UNREACHABLE};
+use super::route::{QUARANTINE, SMTP, UNREACHABLE};
 use super::{Gateway, clock};
 use crate::queue::ClaimRequest;
 use crate::{smtp, x400};
@@ -59,6 +59,7 @@ impl Deliverer {
         let mut lanes: BTreeMap<String, usize> = BTreeMap::new();
         lanes.insert(SMTP.to_owned(), config.smtp.limits.outgoing);
         lanes.insert(UNREACHABLE.to_owned(), LOCAL);
+        lanes.insert(QUARANTINE.to_owned(), LOCAL);
         for peer in &config.x400.peer {
             let associations = peer.max_associations.unwrap_or(x400::client::ASSOCIATIONS);
             let width = associations.saturating_mul(FOR_EACH_ASSOCIATION);
@@ -130,6 +131,9 @@ impl Deliverer {
         let before = clock::now().checked_sub(SignedDuration::from_hours(days * 24));
         if let Err(error) = store.forget(before.unwrap_or(Timestamp::MIN)).await {
             tracing::error!(%error, "the queue did not forget what ended long ago");
+        }
+        if let Err(error) = self.gateway.empty_quarantine(clock::now()).await {
+            tracing::error!(%error, "the queue did not forget what was quarantined long ago");
         }
     }
 

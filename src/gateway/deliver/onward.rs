@@ -8,7 +8,8 @@ use super::Deliverer;
 use super::attempt::{End, EndKind};
 use crate::asn1;
 use crate::asn1::mta::{MtsApdu, PerRecipientIndicators};
-use crate::gateway::route::{SMTP, Side, UNREACHABLE};
+use crate::gateway::quarantine::{self, Broke};
+use crate::gateway::route::{QUARANTINE, SMTP, Side, UNREACHABLE};
 use crate::gateway::rules::{Placed, Rules, refusal};
 use crate::gateway::{clock, wire};
 use crate::mixer::address::Attributes;
@@ -18,7 +19,7 @@ use crate::mixer::outcome::{RecipientMapping, RecipientOutcome, Refusal, Unconve
 use crate::mixer::to_x400::Addressed;
 use crate::mixer::{domain, to_rfc822, to_x400};
 use crate::octets::Octets;
-use crate::queue::{Claim, Identifier, IdentifierKind, Mail, Origin, TransferKind};
+use crate::queue::{Claim, Identifier, IdentifierKind, Item, Mail, Origin, TransferKind};
 use crate::rfc822::{AddrSpec, Envelope, Header, Status, date};
 use crate::smtp::Outcome as SmtpOutcome;
 use crate::smtp::client::Answer;
@@ -38,13 +39,15 @@ const IN_DOUBT: Status = Status(4, 4, 2);
 pub(super) struct Sent {
     pub ends: Vec<End>,
     pub identifiers: Vec<Identifier>,
+    /// The item that takes the place of one out of quarantine.
+    pub again: Option<Item>,
 }
 
 impl From<Vec<End>> for Sent {
     fn from(ends: Vec<End>) -> Self {
         Self {
             ends,
-            identifiers: Vec::new(),
+            ..Self::default()
         }
     }
 }
@@ -55,6 +58,7 @@ impl Deliverer {
         let to_smtp = claim.route == SMTP;
         match &claim.item.origin {
             _ if claim.route == UNREACHABLE => unreachable(rules, claim).into(),
+            _ if claim.route == QUARANTINE => released(rules, claim, body),
             Origin::Transfer(transfer) if to_smtp && transfer.kind == TransferKind::Probe => {
                 probe(rules, claim, body).await.into()
             }
@@ -105,7 +109,11 @@ impl Deliverer {
                 ..end.clone()
             }));
         }
-        Sent { ends, identifiers }
+        Sent {
+            ends,
+            identifiers,
+            ..Sent::default()
+        }
     }
 
     /// X.400 to mail (RFC 2156 section 5.3).
@@ -160,7 +168,11 @@ impl Deliverer {
                 self.smtp.send(relay, &envelope, &message.mail).await,
             ));
         }
-        Sent { ends, identifiers }
+        Sent {
+            ends,
+            identifiers,
+            ..Sent::default()
+        }
     }
 
     /// X.400 to X.400: the content untouched, our trace added (X.411 clause 14.3.1).
@@ -389,6 +401,26 @@ fn unreachable(rules: &Rules, claim: &Claim) -> Vec<End> {
         .collect()
 }
 
+/// What an operator let out of quarantine: its envelope is read again.
+fn released(rules: &Rules, claim: &Claim, body: &Bytes) -> Sent {
+    match quarantine::read_again(rules, &claim.item, body) {
+        Ok(item) => {
+            let kind = EndKind::Delivered { reports: true };
+            let text = format!("it could be read and is queued again as {}", item.id);
+            let end = End {
+                kind,
+                ..End::never(Status(2, 0, 0), text)
+            };
+            Sent {
+                ends: End::all(claim, &end),
+                again: Some(item),
+                ..Sent::default()
+            }
+        }
+        Err(fault) => End::all(claim, &End::unreadable(fault)).into(),
+    }
+}
+
 /// Where an O/R address in text goes.
 fn placed(rules: &Rules, address: &str) -> Result<Placed, Refusal> {
     match address.parse::<Attributes>() {
@@ -470,14 +502,11 @@ async fn convert<T: Send + 'static>(
     let task = tokio::task::spawn_blocking(move || conversion(&rules.context(id, arrived, &route)));
     match task.await {
         Ok(Ok(converted)) => Ok(converted),
-        Ok(Err(unconverted)) => Err(End::refused(0, &refusal(unconverted))),
+        Ok(Err(unconverted)) => Err(End::unconverted(&refusal(unconverted))),
         Err(error) => {
-            tracing::error!(%id, %error, "a conversion broke; the message is held");
-            let text = "the conversion broke: a fault of the gateway".to_owned();
-            Err(End {
-                kind: EndKind::Held,
-                ..End::never(Status(4, 3, 0), text)
-            })
+            let broke = Broke::from(error);
+            tracing::error!(%id, %broke, "a conversion broke");
+            Err(End::broke(&broke))
         }
     }
 }
@@ -490,7 +519,8 @@ fn relayed(rules: &Rules, claim: &Claim, body: &Bytes) -> Result<(Octets, Vec<En
         return Ok((body.clone().into(), Vec::new()));
     }
     let faulty = |text: String| End::never(Status(5, 6, 0), text);
-    let mut apdu: MtsApdu = asn1::decode(body).map_err(|error| faulty(error.to_string()))?;
+    let mut apdu: MtsApdu =
+        asn1::decode(body).map_err(|error| End::unreadable(error.to_string()))?;
     let gateway = &rules.config.gateway;
     let here = Here {
         domain: domain::of_address(&gateway.domain)

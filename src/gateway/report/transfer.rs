@@ -54,6 +54,19 @@ pub fn report(
         TransferKind::Probe => (Subject::of_probe(body).ok()?, Bytes::new()),
         TransferKind::Report => return None,
     };
+    on(rules, item, kind, (&subject, &content), told, now)
+}
+
+/// The report on a message or probe of this envelope; of a message, also what follows it.
+#[must_use]
+pub fn on(
+    rules: &Rules,
+    item: &Item,
+    kind: TransferKind,
+    (subject, content): (&Subject, &Bytes),
+    told: &[Told],
+    now: Timestamp,
+) -> Option<NewItem> {
     let originator = wire::attributes(&subject.originator);
     let placed = match rules.place_back(&originator, &item.peer) {
         Ok(placed) => placed,
@@ -77,10 +90,10 @@ pub fn report(
         .collect();
     let returned = || {
         let small = content.len() <= MOST_RETURNED;
-        small.then(|| subject::content(&content)).flatten()
+        small.then(|| subject::content(content)).flatten()
     };
     let apdu = about(
-        &subject,
+        subject,
         &reporter,
         &id.to_string(),
         &told,
