@@ -8,7 +8,7 @@ use std::time::{Duration, Instant};
 use mixgate::asn1::mts::ORName;
 use mixgate::gateway::wire;
 use mixgate::mixer::address::or_address;
-use mixgate::x400::config::Selector;
+use mixgate::x400::config::{Mode, Selector};
 use mixgate::x400::sink::{self, Counted, Fail};
 use mixgate::x400::{Outcome as Transferred, source};
 use tokio::signal::unix::{SignalKind, signal};
@@ -31,6 +31,9 @@ pub struct SinkArguments {
     /// The MTA name to say
     #[arg(long, value_name = "NAME", default_value = "SINK")]
     mta: String,
+    /// Refuse callers that do not speak this variant of P1: normal, x410 or 1984
+    #[arg(long, value_name = "MODE")]
+    mode: Option<Mode>,
     /// End once so many messages have been taken
     #[arg(long, value_name = "N")]
     messages: Option<u64>,
@@ -69,6 +72,9 @@ pub struct SourceArguments {
     /// The MTA name to say
     #[arg(long, value_name = "NAME", default_value = "SOURCE")]
     mta: String,
+    /// The variant of P1 to speak: normal, x410 or 1984
+    #[arg(long, value_name = "MODE", default_value = "normal")]
+    mode: Mode,
     /// The file of the password to say
     #[arg(long, value_name = "FILE")]
     password_file: Option<PathBuf>,
@@ -107,6 +113,7 @@ pub fn sink(arguments: SinkArguments) -> Outcome {
         mta: arguments.mta,
         dump: arguments.dump,
         fail: arguments.fail,
+        mode: arguments.mode,
         checkpoint_size: arguments.checkpoint_size,
         window_size: arguments.window_size,
     };
@@ -173,6 +180,7 @@ pub fn source(arguments: SourceArguments) -> Outcome {
             arguments.s_selector,
             arguments.p_selector,
         ],
+        mode: arguments.mode,
         mta: arguments.mta,
         password_file: arguments.password_file,
         messages: arguments.messages,

@@ -13,11 +13,12 @@ use super::route::{Crossing, Routes, SMTP, Side};
 use crate::config::{Config, Problem, Route};
 use crate::mixer::address::mcgam::{TableKind, Tables};
 use crate::mixer::address::{Attributes, Role, to_rfc822, to_x400};
-use crate::mixer::context::{Context, PeerProfile};
+use crate::mixer::context::{Context, Edition, PeerProfile};
 use crate::mixer::outcome::{Refusal, Status, Unconverted};
 use crate::queue::Priority;
 use crate::queue::schedule::Schedule;
 use crate::rfc822::AddrSpec;
+use crate::x400::config::Mode;
 
 /// What is delivered over SMTP, as the queue names it.
 pub const MAIL: &str = "mail";
@@ -62,7 +63,7 @@ impl Rules {
     ///
     /// # Errors
     /// Every fault found.
-    pub fn of(config: Config, path: &Path, contents: &str) -> Result<Self, Vec<Problem>> {
+    pub fn of(mut config: Config, path: &Path, contents: &str) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut tables = Tables::default();
         for file in &config.mapping.tables {
@@ -99,6 +100,22 @@ impl Rules {
             })
         });
         let routes = Routes::new(config.routing.clone(), &config.gateway.address, peers);
+        // What is made for a peer must be what each of its alternates can read.
+        let peers = &config.x400.peer;
+        let is_old = |name: &str| {
+            peers
+                .iter()
+                .any(|p| p.name == name && p.mode == Mode::Of1984)
+        };
+        let old: Vec<String> = peers
+            .iter()
+            .filter(|peer| routes.alternates_of(&peer.name).into_iter().any(is_old))
+            .map(|peer| peer.name.clone())
+            .collect();
+        for peer in old {
+            let profile = config.mapping.profile.entry(peer).or_default();
+            profile.edition = Edition::Of1984;
+        }
         Ok(Self {
             tables,
             routes,

@@ -38,6 +38,7 @@
 //! | 5.3.9 | to_rfc822/probe.rs |
 //! | 5.1.8.1, 5.1.8.2, 5.1.8.3 | to_x400/report.rs |
 //! | 5.1.8.4, 5.3.8.2 | status.rs |
+//! | App. B | x400_1984.rs |
 
 pub mod address;
 pub mod basic;
@@ -49,3 +50,4 @@ pub mod outcome;
 pub mod status;
 pub mod to_rfc822;
 pub mod to_x400;
+pub mod x400_1984;

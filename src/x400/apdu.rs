@@ -27,6 +27,8 @@ pub(super) struct Wrapped {
     ready: VecDeque<Bytes>,
     length: usize,
     from: From,
+    /// What follows the APDU.
+    suffix: Bytes,
 }
 
 #[derive(Debug)]
@@ -38,10 +40,14 @@ enum From {
 }
 
 impl Wrapped {
-    /// The transfer of an APDU on an association where P1 has this presentation context.
-    pub(super) async fn open(apdu: Apdu, user_context: u32) -> io::Result<Self> {
-        let prefix = transfer::prefix(user_context);
+    /// The transfer of an APDU on an association where P1 has this presentation context; without
+    /// one, in X.410 mode, the APDU goes bare (X.419 clause 9).
+    pub(super) async fn open(apdu: Apdu, user_context: Option<u32>) -> io::Result<Self> {
+        let prefix = user_context.map(transfer::prefix);
+        let suffix = prefix.as_ref().map(|_| transfer::SUFFIX);
+        let prefix = prefix.unwrap_or_default();
         Ok(Self {
+            suffix: suffix.unwrap_or_default(),
             length: prefix.len(),
             ready: VecDeque::from([prefix]),
             from: match apdu {
@@ -65,7 +71,7 @@ impl Wrapped {
             };
             let octets = octets.unwrap_or_else(|| {
                 self.from = From::End;
-                transfer::SUFFIX
+                self.suffix.clone()
             });
             self.length += octets.len();
             self.ready.push_back(octets);

@@ -11,7 +11,7 @@ use super::config::{self, Config, Passwords, Peer};
 use crate::asn1;
 use crate::asn1::mta::MTABindError;
 use crate::asn1::oids::{ID_AC_MTS_TRANSFER, ID_AS_MTA_RTSE, ID_AS_MTSE};
-use crate::asn1::types::{OctetString, UTCTime};
+use crate::asn1::types::{OctetString, TeletexString, UTCTime};
 use crate::network::Network;
 use crate::osi::presentation::Address;
 use crate::osi::rtse::{Contexts, Dialogue, Mode, Open, OpenResponse, Refused};
@@ -25,6 +25,42 @@ pub fn contexts() -> Contexts {
         application_context: ID_AC_MTS_TRANSFER,
         rtse: ID_AS_MTA_RTSE,
         user: ID_AS_MTSE,
+    }
+}
+
+/// The application protocols of X.410 mode (X.419 clause 11).
+const MTS_TRANSFER_PROTOCOL: i64 = 12;
+const MTS_TRANSFER_PROTOCOL_1984: i64 = 1;
+
+/// How the layers below speak a variant of P1.
+fn below(variant: config::Mode) -> Mode {
+    let application_protocol = match variant {
+        config::Mode::Normal => return Mode::Normal(contexts()),
+        config::Mode::X410 => MTS_TRANSFER_PROTOCOL,
+        config::Mode::Of1984 => MTS_TRANSFER_PROTOCOL_1984,
+    };
+    Mode::X410 {
+        application_protocol,
+    }
+}
+
+/// The variant of P1 that a caller speaks; one known system swaps the octets of the number.
+fn variant(below: &Mode) -> Result<config::Mode, String> {
+    let Mode::X410 {
+        application_protocol,
+    } = *below
+    else {
+        return Ok(config::Mode::Normal);
+    };
+    let is = |number: i64| [number, number << 8].contains(&application_protocol);
+    if is(MTS_TRANSFER_PROTOCOL) {
+        Ok(config::Mode::X410)
+    } else if is(MTS_TRANSFER_PROTOCOL_1984) {
+        Ok(config::Mode::Of1984)
+    } else {
+        Err(format!(
+            "application protocol {application_protocol} is not P1"
+        ))
     }
 }
 
@@ -45,6 +81,8 @@ pub struct Welcome {
     pub peer: Option<String>,
     /// The MTA name it said.
     pub mta: String,
+    /// The protocol variant it speaks.
+    pub mode: config::Mode,
     /// What is to be answered.
     pub response: OpenResponse,
 }
@@ -62,18 +100,8 @@ impl Directory {
     /// Reads the passwords of every peer.
     ///
     /// # Errors
-    /// A password file that cannot be read, or a peer of a mode that is not spoken here.
+    /// A password file that cannot be read.
     pub fn new(config: Config, mta: &str) -> Result<Self, config::Error> {
-        if let Some(peer) = config
-            .peer
-            .iter()
-            .find(|peer| peer.mode != config::Mode::Normal)
-        {
-            return Err(config::Error::Mode {
-                peer: peer.name.clone(),
-                mode: peer.mode,
-            });
-        }
         let passwords = config
             .peer
             .iter()
@@ -147,7 +175,7 @@ impl Directory {
         // The reference is at most 64 octets with its header (X.225 8.3.1).
         let reference: String = bind.mta.chars().take(60).filter(char::is_ascii).collect();
         Open {
-            mode: Mode::Normal(contexts()),
+            mode: below(peer.mode),
             called: peer.address(),
             calling: Address::default(),
             checkpoint_size: self.config.checkpoint_size.clamp(1, 63),
@@ -155,11 +183,17 @@ impl Directory {
             dialogue: Dialogue::Monologue,
             initiator_has_turn: true,
             identifier: ConnectionIdentifier {
-                ss_user_reference: asn1::encode(&OctetString::from(reference.as_bytes())),
+                // T.61 in X.410 mode, octets in normal mode (X.228 clause 8).
+                ss_user_reference: match peer.mode {
+                    config::Mode::Normal => asn1::encode(&OctetString::from(reference.as_bytes())),
+                    config::Mode::X410 | config::Mode::Of1984 => {
+                        asn1::encode(&TeletexString::from(reference.as_bytes()))
+                    }
+                },
                 common_reference: asn1::encode(&UTCTime::from(at)),
                 additional_reference: Bytes::new(),
             },
-            user_data: bind::argument(&bind),
+            user_data: bind::argument(peer.mode, &bind),
         }
     }
 
@@ -174,10 +208,10 @@ impl Directory {
                 explanation,
             }))
         };
-        if let Mode::X410 { .. } = open.mode {
-            let explanation = "calls in X.410 (1984) mode, for which there is no bind yet";
-            return refuse(MTABindError::AUTHENTICATION_ERROR, explanation.to_owned());
-        }
+        let mode = match variant(&open.mode) {
+            Ok(mode) => mode,
+            Err(explanation) => return refuse(MTABindError::AUTHENTICATION_ERROR, explanation),
+        };
         let said = match bind::read_argument(&open.user_data) {
             Ok(said) => said,
             // A tool that accepts anything accepts this as nobody in particular.
@@ -192,7 +226,8 @@ impl Directory {
             .collect();
         let known = named.iter().find(|(peer, passwords)| {
             let expected = passwords.theirs.as_ref();
-            peer.accepts_from(from.ip())
+            (peer.mode == mode || self.config.lenient)
+                && peer.accepts_from(from.ip())
                 && expected.is_none_or(|expected| same(expected, &said.password))
         });
         let answer = match known {
@@ -207,6 +242,13 @@ impl Directory {
             None => {
                 let explanation = match named.first() {
                     None => format!("no peer has the MTA name {:?}", said.mta),
+                    Some(_) if named.iter().all(|(peer, _)| peer.mode != mode) => {
+                        let mode = mode.name();
+                        format!(
+                            "{:?} calls in mode {mode}, for which no peer is configured",
+                            said.mta
+                        )
+                    }
                     Some((peer, _)) if !peer.accepts_from(from.ip()) => {
                         format!("{:?} does not call from {}", said.mta, from.ip())
                     }
@@ -218,10 +260,11 @@ impl Directory {
         Ok(Welcome {
             peer: known.map(|(peer, _)| peer.name.clone()),
             mta: said.mta,
+            mode,
             response: OpenResponse::Accept {
                 checkpoint_size: self.config.checkpoint_size.clamp(1, 63),
                 window_size: self.config.window_size.max(1),
-                user_data: bind::result(&answer),
+                user_data: bind::result(mode, &answer),
             },
         })
     }
@@ -318,7 +361,7 @@ mod tests {
             password: password.to_vec(),
         };
         let mut open = directory.open(&directory.config.peer[0], "261122045628Z");
-        open.user_data = bind::argument(&bind);
+        open.user_data = bind::argument(directory.config.peer[0].mode, &bind);
         let from: SocketAddr = format!("{from}:999").parse().unwrap();
         directory.judge(&open, from).map_err(|unwelcome| {
             let OpenResponse::Refuse {
@@ -382,6 +425,53 @@ mod tests {
     }
 
     #[test]
+    fn x419_11_a_peer_speaks_the_variant_it_is_configured_for() {
+        use config::Mode::{Normal, Of1984, X410};
+        let from: SocketAddr = "192.0.2.7:999".parse().unwrap();
+        for (configured, called, lenient, welcome) in [
+            (X410, X410, false, true),
+            (Of1984, Of1984, false, true),
+            (Normal, X410, false, false),
+            (X410, Of1984, false, false),
+            (Of1984, Normal, false, false),
+            (Of1984, X410, true, true),
+        ] {
+            let mut directory = directory(lenient);
+            let mut caller = directory.config.peer[0].clone();
+            directory.config.peer[0].mode = configured;
+            caller.mode = called;
+            let mut open = directory.open(&caller, "261122045628Z");
+            let bind = Bind {
+                mta: "HUB".to_owned(),
+                password: b"theirs".to_vec(),
+            };
+            open.user_data = bind::argument(called, &bind);
+            let judged = directory.judge(&open, from);
+            let named = judged.as_ref().map(|w| (w.peer.as_deref(), w.mode));
+            assert_eq!(judged.is_ok(), welcome, "{judged:?}");
+            if welcome {
+                assert_eq!(named, Ok((Some("hub"), called)));
+            }
+        }
+    }
+
+    #[test]
+    fn x419_11_application_protocols() {
+        use config::Mode;
+        let of = |application_protocol| {
+            variant(&super::Mode::X410 {
+                application_protocol,
+            })
+        };
+        assert_eq!(of(12), Ok(Mode::X410));
+        assert_eq!(of(1), Ok(Mode::Of1984));
+        assert_eq!(of(0x0c00), Ok(Mode::X410), "as captured");
+        for other in [0, 3, 13, -1, i64::MAX] {
+            assert!(of(other).unwrap_err().contains("not P1"), "{other}");
+        }
+    }
+
+    #[test]
     fn the_responder_must_be_the_peer_called() {
         let directory = directory(false);
         let hub = directory.peer("hub").unwrap();
@@ -390,7 +480,7 @@ mod tests {
                 mta: mta.to_owned(),
                 password: password.to_vec(),
             };
-            directory.judge_responder(hub, &bind::result(&bind))
+            directory.judge_responder(hub, &bind::result(hub.mode, &bind))
         };
         assert_eq!(judge("HUB", b"theirs"), Ok(()));
         assert!(judge("SPOKE", b"theirs").unwrap_err().contains("answered"));

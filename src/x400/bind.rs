@@ -3,12 +3,13 @@
 
 use bytes::Bytes;
 
+use super::config::Mode;
 use crate::asn1::mta::{
     AuthenticatedArgument, AuthenticatedResult, MTABindApdu, MTABindArgument, MTABindError,
     MTABindResult,
 };
 use crate::asn1::mts::{Credentials, Password};
-use crate::asn1::types::{Null, OctetString};
+use crate::asn1::types::{IA5String, Null, OctetString};
 use crate::asn1::{self, Ber};
 
 /// What one side says of itself.
@@ -40,35 +41,43 @@ pub enum Error {
     Operation(&'static str),
 }
 
-/// MTABindArgument, tagged as `bind-invoke`.
+/// MTABindArgument, in normal mode tagged as `bind-invoke`.
 #[must_use]
-pub fn argument(bind: &Bind) -> Bytes {
-    asn1::encode(&MTABindApdu::BindInvoke(if bind.mta.is_empty() {
+pub fn argument(mode: Mode, bind: &Bind) -> Bytes {
+    let argument = if bind.mta.is_empty() {
         MTABindArgument::Unauthenticated(Null)
     } else {
         MTABindArgument::Authenticated(AuthenticatedArgument {
             initiator_name: bind.mta.as_str().into(),
-            initiator_credentials: credentials(&bind.password),
+            initiator_credentials: credentials(mode, &bind.password),
             ..AuthenticatedArgument::default()
         })
-    }))
+    };
+    match mode {
+        Mode::Normal => asn1::encode(&MTABindApdu::BindInvoke(argument)),
+        Mode::X410 | Mode::Of1984 => asn1::encode(&argument),
+    }
 }
 
-/// MTABindResult, tagged as `bind-result`.
+/// MTABindResult, in normal mode tagged as `bind-result`.
 #[must_use]
-pub fn result(bind: &Bind) -> Bytes {
-    asn1::encode(&MTABindApdu::BindResult(if bind.mta.is_empty() {
+pub fn result(mode: Mode, bind: &Bind) -> Bytes {
+    let result = if bind.mta.is_empty() {
         MTABindResult::Unauthenticated(Null)
     } else {
         MTABindResult::Authenticated(AuthenticatedResult {
             responder_name: bind.mta.as_str().into(),
-            responder_credentials: credentials(&bind.password),
+            responder_credentials: credentials(mode, &bind.password),
             ..AuthenticatedResult::default()
         })
-    }))
+    };
+    match mode {
+        Mode::Normal => asn1::encode(&MTABindApdu::BindResult(result)),
+        Mode::X410 | Mode::Of1984 => asn1::encode(&result),
+    }
 }
 
-/// A bind error, tagged as `bind-error`.
+/// A bind error, tagged as `bind-error`; only normal mode has room for one.
 #[must_use]
 pub fn error(error: MTABindError) -> Bytes {
     asn1::encode(&MTABindApdu::BindError(error))
@@ -132,9 +141,12 @@ fn tagged(octets: &Bytes) -> Result<Option<MTABindApdu>, Error> {
     }
 }
 
-/// A password as normal mode has it.
-fn credentials(password: &[u8]) -> Credentials {
-    Credentials::Simple(Password::OctetString(OctetString::from(password)))
+/// A password: characters in 1984, octets since.
+fn credentials(mode: Mode, password: &[u8]) -> Credentials {
+    Credentials::Simple(match mode {
+        Mode::Normal | Mode::X410 => Password::OctetString(OctetString::from(password)),
+        Mode::Of1984 => Password::Ia5String(IA5String(Bytes::copy_from_slice(password))),
+    })
 }
 
 /// A name and the password that goes with it, in either string type.
@@ -164,22 +176,32 @@ mod tests {
         };
         assert_eq!(read_argument(&argument_octets).unwrap(), said);
         assert_eq!(
-            argument(&said),
+            argument(Mode::Normal, &said),
             argument_octets,
             "a capture of an independent MTA"
         );
-        assert_eq!(
-            read_argument(&argument_octets.slice(2..)).unwrap(),
-            said,
-            "without its tag"
-        );
+        // The same MTA without the tag in X.410 mode, and with a text in 1984.
+        for (mode, octets) in [
+            (Mode::X410, "a11180054d54412d41a1080406706173732d61"),
+            (Mode::Of1984, "a11180054d54412d41a1081606706173732d61"),
+        ] {
+            assert_eq!(argument(mode, &said), hex(octets));
+            assert_eq!(read_argument(&hex(octets)).unwrap(), said);
+        }
         let answer = hex("b113a11180054d54412d42a1080406706173732d62");
         let said = Bind {
             mta: "MTA-B".to_owned(),
             password: b"pass-b".to_vec(),
         };
         assert_eq!(read_result(&answer).unwrap(), said);
-        assert_eq!(result(&said), answer);
+        assert_eq!(result(Mode::Normal, &said), answer);
+        for (mode, octets) in [
+            (Mode::X410, "a11180054d54412d42a1080406706173732d62"),
+            (Mode::Of1984, "a11180054d54412d42a1081606706173732d62"),
+        ] {
+            assert_eq!(result(mode, &said), hex(octets));
+            assert_eq!(read_result(&hex(octets)).unwrap(), said);
+        }
         // A password as IA5String, in normal mode too.
         let said = read_argument(&hex("b00aa108800141a103160178")).unwrap();
         assert_eq!(
@@ -201,11 +223,11 @@ mod tests {
 
     #[test]
     fn an_mta_without_a_name_binds_unauthenticated() {
-        let nobody = argument(&Bind::default());
+        let nobody = argument(Mode::Normal, &Bind::default());
         assert_eq!(nobody, hex("b0020500"));
         assert_eq!(read_argument(&nobody).unwrap(), Bind::default());
         assert_eq!(
-            read_result(&result(&Bind::default())).unwrap(),
+            read_result(&result(Mode::Of1984, &Bind::default())).unwrap(),
             Bind::default()
         );
     }

@@ -3,6 +3,7 @@
 use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
+use std::str::FromStr;
 
 use bytes::Bytes;
 use serde::{Deserialize, Serialize};
@@ -106,31 +107,46 @@ pub struct Peer {
     pub max_associations: Option<usize>,
 }
 
-/// The protocol variants of P1 (X.419 section 2, X.410).
+/// The protocol variants of P1 (X.419 clause 8).
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Mode {
-    /// 1988 and later over normal mode.
+    /// mts-transfer: P1 of 1988 and later in normal mode.
     #[default]
     Normal,
-    /// 1988 and later over X.410 mode.
+    /// mts-transfer-protocol: P1 of 1988 and later in X.410 mode.
     X410,
-    /// 1984.
+    /// mts-transfer-protocol-1984: P1 of 1984 in X.410 mode.
     #[serde(rename = "1984")]
     Of1984,
+}
+
+impl Mode {
+    const ALL: [Self; 3] = [Self::Normal, Self::X410, Self::Of1984];
+
+    /// The name the configuration uses.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Normal => "normal",
+            Self::X410 => "x410",
+            Self::Of1984 => "1984",
+        }
+    }
+}
+
+impl FromStr for Mode {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let named = Self::ALL.into_iter().find(|mode| mode.name() == text);
+        named.ok_or_else(|| format!("{text:?} is not normal, x410 or 1984"))
+    }
 }
 
 /// A fault in the configuration of a peer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// The peer speaks a mode that is not spoken here.
-    #[error("peer {peer}: mode {mode:?} is not spoken yet, only normal is")]
-    Mode {
-        /// The peer's name.
-        peer: String,
-        /// The mode.
-        mode: Mode,
-    },
     /// The password to be expected is empty: anyone would know it.
     #[error("peer {peer}: the peer-password-file is empty")]
     NoPassword {

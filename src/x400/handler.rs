@@ -6,6 +6,7 @@ use std::net::SocketAddr;
 
 use bytes::Bytes;
 
+use super::config::Mode;
 use crate::asn1::mta::MTABindError;
 
 /// Takes the transfers of a server.
@@ -61,6 +62,8 @@ pub struct Caller {
     pub peer: Option<String>,
     /// The MTA name it said in its bind; empty if it said none.
     pub mta: String,
+    /// The protocol variant it speaks.
+    pub mode: Mode,
     /// Where it called from.
     pub address: SocketAddr,
     /// The number of the association, for logs.

@@ -55,8 +55,8 @@ impl Link {
         })
     }
 
-    /// The presentation context of P1 on this association.
-    pub(super) fn user_context(&self) -> u32 {
+    /// The presentation context of P1 on this association; X.410 mode has none.
+    pub(super) fn user_context(&self) -> Option<u32> {
         self.stack.rtse().user_context()
     }
 

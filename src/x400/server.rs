@@ -17,6 +17,7 @@ use tokio::time::sleep;
 use tracing::{Instrument as _, debug, error, info, info_span, warn};
 
 use super::association::{self, Directory};
+use super::config::Mode;
 use super::handler::{Caller, Handler, Refusal, RefusalReason, Spool as _};
 use super::link::Link;
 use super::transfer::{Bounds, Fault, Reader};
@@ -204,6 +205,7 @@ async fn serve<H: Handler>(
     let mut caller = Caller {
         peer: None,
         mta: String::new(),
+        mode: Mode::Normal,
         address: from,
         association,
     };
@@ -260,6 +262,7 @@ async fn welcome<H: Handler>(
     };
     caller.peer = welcome.peer;
     caller.mta = welcome.mta;
+    caller.mode = welcome.mode;
     let Ok(room) = Arc::clone(&shared.room).try_acquire_owned() else {
         let busy = association::refuse(MTABindError::BUSY);
         return refuse("too many associations", busy);
@@ -270,7 +273,13 @@ async fn welcome<H: Handler>(
     }
     entry.room = Some(room);
     entry.half_open = None;
-    info!(mta = caller.mta, name = caller.peer, "association accepted");
+    let mode = caller.mode.name();
+    info!(
+        mta = caller.mta,
+        name = caller.peer,
+        mode,
+        "association accepted"
+    );
     Request::OpenResponse(welcome.response)
 }
 

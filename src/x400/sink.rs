@@ -13,7 +13,7 @@ use bytes::Bytes;
 use tokio::fs::{self, File};
 use tokio::io::{AsyncWriteExt, BufWriter};
 
-use super::config::{self, Config};
+use super::config::{self, Config, Mode};
 use super::handler::{ApduKind, Arrived, Caller, Handler, Refusal, RefusalReason, Spool};
 use super::{Directory, Server};
 use crate::asn1::mta::MTABindError;
@@ -29,6 +29,8 @@ pub struct Options {
     pub dump: Option<PathBuf>,
     /// What to do wrong.
     pub fail: Vec<Fail>,
+    /// The protocol variant that callers must speak; `None`: any.
+    pub mode: Option<Mode>,
     /// The most octets between two checkpoints, in units of 1024; `None`: as configured by default.
     pub checkpoint_size: Option<u8>,
     /// The most checkpoints without confirmation.
@@ -204,6 +206,7 @@ impl Sink {
         let takes = Takes {
             dump: options.dump,
             fail: options.fail,
+            mode: options.mode,
             counts: Arc::clone(&counts),
         };
         let directory = Arc::new(Directory::new(config, &options.mta)?);
@@ -234,6 +237,7 @@ impl Sink {
 struct Takes {
     dump: Option<PathBuf>,
     fail: Vec<Fail>,
+    mode: Option<Mode>,
     counts: Arc<Counts>,
 }
 
@@ -249,7 +253,10 @@ impl Takes {
 impl Handler for Takes {
     type Spool = Dump;
 
-    async fn welcome(&self, _: &Caller) -> Result<(), MTABindError> {
+    async fn welcome(&self, from: &Caller) -> Result<(), MTABindError> {
+        if self.mode.is_some_and(|mode| mode != from.mode) {
+            return Err(MTABindError::AUTHENTICATION_ERROR);
+        }
         let number = self.counts.associations.fetch_add(1, Ordering::Relaxed) + 1;
         let mut errors = self.wrong(number).filter_map(|how| match how {
             How::Bind(error) => Some(error),

@@ -37,6 +37,8 @@ pub struct Options {
     pub to: String,
     /// The selectors to call: transport, session, presentation.
     pub selectors: [Selector; 3],
+    /// The protocol variant to speak; a message that is made for 1984 has content type 2.
+    pub mode: Mode,
     /// The MTA name to say, and the one in trace and identifiers.
     pub mta: String,
     /// The password to say.
@@ -65,6 +67,7 @@ impl Default for Options {
         Self {
             to: "127.0.0.1:102".to_owned(),
             selectors: Default::default(),
+            mode: Mode::default(),
             mta: "p1-source".to_owned(),
             password_file: None,
             messages: None,
@@ -140,7 +143,7 @@ pub async fn run(
         t_selector,
         s_selector,
         p_selector,
-        mode: Mode::Normal,
+        mode: options.mode,
         password_file: options.password_file.clone(),
         max_associations: Some(options.sessions.max(1)),
         ..Peer::default()
@@ -279,7 +282,10 @@ fn message(options: &Options, run: i64, number: u64, now: Timestamp) -> Octets {
             ]),
             ..Default::default()
         }),
-        content_type: ContentType::BuiltIn(BuiltInContentType::INTERPERSONAL_MESSAGING_1988),
+        content_type: ContentType::BuiltIn(match options.mode {
+            Mode::Of1984 => BuiltInContentType::INTERPERSONAL_MESSAGING_1984,
+            Mode::Normal | Mode::X410 => BuiltInContentType::INTERPERSONAL_MESSAGING_1988,
+        }),
         trace_information: TraceInformation(vec![TraceInformationElement {
             global_domain_identifier: domain(),
             domain_supplied_information: DomainSuppliedInformation {

@@ -1,5 +1,7 @@
 //! Client and server on loopback.
 
+mod modes;
+
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};

@@ -21,6 +21,7 @@ use mixgate::gateway::service::Service;
 use mixgate::mixer::address::{Attributes, wire};
 use mixgate::mixer::domain;
 use mixgate::queue::{Filter, Origin, Store, TransferKind};
+use mixgate::x400::config::Mode;
 use mixgate::x400::transfer::{Bounds, Reader};
 use mixgate::x400::{Caller, Handler as _, Refusal, RefusalReason};
 use tokio::time::sleep;
@@ -93,6 +94,7 @@ impl Scene {
         };
         let mut reader = Reader::new(bounds);
         let from = Caller {
+            mode: Mode::Normal,
             peer: Some("hub".to_owned()),
             mta: "HUB".to_owned(),
             address: free_address(),

@@ -14,10 +14,10 @@ use crate::gateway::rules::{Placed, Rules, refusal};
 use crate::gateway::{clock, wire};
 use crate::mixer::address::Attributes;
 use crate::mixer::basic::time::Time;
-use crate::mixer::context::Context;
+use crate::mixer::context::{Context, Edition};
 use crate::mixer::outcome::{RecipientMapping, RecipientOutcome, Refusal, Unconverted};
 use crate::mixer::to_x400::Addressed;
-use crate::mixer::{domain, to_rfc822, to_x400};
+use crate::mixer::{domain, to_rfc822, to_x400, x400_1984};
 use crate::octets::Octets;
 use crate::queue::{Claim, Identifier, IdentifierKind, Item, Mail, Origin, TransferKind};
 use crate::rfc822::{AddrSpec, Envelope, Header, Status, date};
@@ -514,20 +514,43 @@ async fn convert<T: Send + 'static>(
 /// An APDU as it goes on to the next MTA, our trace added, responsibility for the recipients that
 /// are claimed and have no end here.
 fn relayed(rules: &Rules, claim: &Claim, body: &Bytes) -> Result<(Octets, Vec<End>), End> {
+    let context = rules.context(claim.item.id, claim.item.arrived, &claim.route);
+    let is_old = context.peer.edition == Edition::Of1984;
     // What we made ourselves bears our trace from its birth.
-    if claim.item.cause.is_some() {
+    if claim.item.cause.is_some() && !is_old {
         return Ok((body.clone().into(), Vec::new()));
     }
     let faulty = |text: String| End::never(Status(5, 6, 0), text);
     let mut apdu: MtsApdu =
         asn1::decode(body).map_err(|error| End::unreadable(error.to_string()))?;
     let gateway = &rules.config.gateway;
+    let mut ends = Vec::new();
+    if claim.item.cause.is_none() {
+        ends = pass_on(&context, claim, &mut apdu)?;
+    }
+    if is_old {
+        let unable = x400_1984::downgrade(&mut apdu, &gateway.address)
+            .map_err(|refusal| End::refused(0, &refusal))?;
+        for x400_1984::Unable { recipient, refusal } in unable {
+            let number = u32::try_from(recipient).unwrap_or_default();
+            if is_claimed(claim, number) && ends.iter().all(|end| end.number != number) {
+                ends.push(End::refused(number, &refusal));
+            }
+        }
+    }
+    Ok((asn1::encode_octets(&apdu), ends))
+}
+
+/// Judges what came from another MTA, and adds our trace; the ends of recipients we cannot serve.
+fn pass_on(context: &Context<'_>, claim: &Claim, apdu: &mut MtsApdu) -> Result<Vec<End>, End> {
+    let faulty = |text: String| End::never(Status(5, 6, 0), text);
+    let gateway = context.gateway;
     let here = Here {
         domain: domain::of_address(&gateway.domain)
             .ok_or_else(|| faulty("our domain has no country".to_owned()))?,
         mta: gateway.mta.as_str().into(),
     };
-    if here.is_looping(&apdu) {
+    if here.is_looping(apdu) {
         return Err(End {
             codes: Some((1, Some(3))),
             ..End::never(
@@ -537,7 +560,7 @@ fn relayed(rules: &Rules, claim: &Claim, body: &Bytes) -> Result<(Octets, Vec<En
         });
     }
     let mut ends = Vec::new();
-    for fault in relay::unsupported(&apdu) {
+    for fault in relay::unsupported(apdu) {
         let end = End {
             codes: Some((1, Some(18))),
             ..End::never(Status(5, 3, 3), fault.to_string())
@@ -550,10 +573,9 @@ fn relayed(rules: &Rules, claim: &Claim, body: &Bytes) -> Result<(Octets, Vec<En
             ends.push(End { number, ..end });
         }
     }
-    let context = rules.context(claim.item.id, claim.item.arrived, &claim.route);
     let form = wire::extension_form(context.peer.extension_type);
     let arrived = Time::utc(claim.item.arrived).to_utc_time().into();
-    here.add_trace(&mut apdu, &arrived, form);
+    here.add_trace(apdu, &arrived, form);
     let limit = |number: i64, indicators: &mut PerRecipientIndicators| {
         let is_ours = u32::try_from(number).is_ok_and(|number| {
             is_claimed(claim, number) && ends.iter().all(|end| end.number != number)
@@ -562,7 +584,7 @@ fn relayed(rules: &Rules, claim: &Claim, body: &Bytes) -> Result<(Octets, Vec<En
             *indicators = without_responsibility(indicators);
         }
     };
-    match &mut apdu {
+    match apdu {
         MtsApdu::Message(message) => {
             for fields in &mut message.envelope.per_recipient_fields {
                 let number = fields.originally_specified_recipient_number;
@@ -577,7 +599,7 @@ fn relayed(rules: &Rules, claim: &Claim, body: &Bytes) -> Result<(Octets, Vec<En
             }
         }
     }
-    Ok((asn1::encode_octets(&apdu), ends))
+    Ok(ends)
 }
 
 #[cfg(test)]

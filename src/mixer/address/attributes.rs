@@ -92,6 +92,9 @@ pub enum Encoding {
     LabelledInteger,
 }
 
+/// The most characters of the value of a domain-defined attribute (X.411 annex B).
+pub const DDA_VALUE: usize = 128;
+
 /// One row of the key table.
 #[derive(Debug)]
 pub struct KeyRow {
@@ -356,6 +359,25 @@ impl Attributes {
     /// Adds a domain-defined attribute, less significant than those already there.
     pub fn push_domain_defined(&mut self, dd_type: impl Into<String>, value: impl Into<String>) {
         self.place(Attribute::domain_defined(dd_type, value));
+    }
+
+    /// Adds a value as domain-defined attributes of as many of these types, in turn, as it needs;
+    /// whether they hold all of it.
+    pub fn push_continued<'t>(
+        &mut self,
+        dd_types: impl IntoIterator<Item = &'t str>,
+        value: &str,
+    ) -> bool {
+        let mut left = value;
+        for dd_type in dd_types {
+            let (now, later) = left.split_at_checked(DDA_VALUE).unwrap_or((left, ""));
+            self.push_domain_defined(dd_type, now);
+            left = later;
+            if left.is_empty() {
+                return true;
+            }
+        }
+        false
     }
 
     /// Adds an attribute in its place.

@@ -3,7 +3,7 @@
 //!
 //! RFC 2156 section 4.3.4 (Stage I and Stage II), section 4.3.2 (length), appendix B (1984).
 
-use super::attributes::{Attributes, Key};
+use super::attributes::{Attributes, DDA_VALUE, Key};
 use super::mcgam::{DomainTable, is_domain_syntax};
 use super::{Mapped, Role, or_address as text, personal_name, refusal, syntax, wire};
 use crate::asn1::mts::ORAddress;
@@ -17,9 +17,6 @@ const SECTION: &str = "4.3.4";
 
 /// The types of the attributes that continue an RFC-822 attribute (section 4.3.2).
 pub const CONTINUATIONS: [&str; 3] = ["RFC822C1", "RFC822C2", "RFC822C3"];
-
-/// The most characters of a domain-defined attribute.
-const DDA_VALUE: usize = 128;
 
 /// What Stage I gives when it does not give an address.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -217,7 +214,10 @@ fn step_9(
 }
 
 /// Appendix B: only what X.400 (1984) has; a common name goes as the attribute `Common`.
-fn of_1984(attributes: Attributes) -> Result<Attributes, Genuine> {
+///
+/// # Errors
+/// There is more than that in the address.
+pub fn of_1984(attributes: Attributes) -> Result<Attributes, Genuine> {
     let mut old = Attributes::new();
     for attribute in &attributes {
         let teletex = attribute.value.contains('*') || attribute.dd_type.contains('*');
@@ -266,15 +266,7 @@ fn stage_2(
     }
     let (mut attributes, at) = rest_of_address(context, address.domain(), role, genuine.derived);
     let types = std::iter::once(context.gateway.dda_type.as_str()).chain(CONTINUATIONS);
-    let mut value = encoded.as_str();
-    for dda_type in types {
-        let (now, later) = value.split_at_checked(DDA_VALUE).unwrap_or((value, ""));
-        attributes.push_domain_defined(dda_type, now);
-        value = later;
-        if value.is_empty() {
-            break;
-        }
-    }
+    attributes.push_continued(types, &encoded);
     if let Some(fault) = syntax::out_of_bounds(&attributes) {
         return Err(refusal(role, SECTION, fault).into());
     }

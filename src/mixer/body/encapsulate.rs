@@ -33,13 +33,21 @@ fn content_fields(part: &Part) -> impl Iterator<Item = &Field> {
     })
 }
 
-/// The part as it stands, transfer encoding and all, in IA5 text; `None` if it is not all ASCII.
+/// The part in IA5 text: as it stands, transfer encoding and all, or in base64 if that is not all
+/// ASCII; `None` if a part of parts is not, for which there is no base64 (RFC 2045 section 6.4).
 #[must_use]
 pub fn harpoon(part: &Part) -> Option<Octets> {
-    part.body.is_ascii().then_some(())?;
+    let composite = ["multipart", "message"].contains(&part.media_type.kind.as_str());
+    let as_it_stands = part.body.is_ascii();
+    (as_it_stands || !composite).then_some(())?;
     let mut encapsulated = Octets::from(HARPOON.to_owned());
     for field in content_fields(part) {
         encapsulated.push(format!("{}\r\n", fields::rfc822_field(field).0));
+    }
+    if !as_it_stands {
+        encapsulated.push(&b"Content-Transfer-Encoding: base64\r\n\r\n"[..]);
+        encapsulated.push_base64_lines(part.decoded());
+        return Some(compose::ia5_text_body_part(encapsulated));
     }
     if let Some(encoding) = part.header.first("Content-Transfer-Encoding") {
         encapsulated.push(format!("{}\r\n", fields::rfc822_field(encoding).0));

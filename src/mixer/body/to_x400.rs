@@ -279,7 +279,7 @@ impl<'a, 'c> Converter<'a, 'c> {
 
     /// A part without equivalence, as the neighbour wants it.
     fn file(&mut self, part: &Part) -> Made {
-        match self.context.peer.attachments {
+        match self.attachments() {
             Attachments::Ftbp => {
                 let data = part.decoded();
                 let octets = data.len();
@@ -289,20 +289,30 @@ impl<'a, 'c> Converter<'a, 'c> {
                 Made::new(composed, Shape::Whole)
             }
             Attachments::Bp15 => self.body_part_15(part),
-            Attachments::Bp14 => {
-                let data = part.decoded();
-                self.record(part, "bilaterally-defined", "RFC 2157 3.1.4", data.len());
-                self.ledger.note(
-                    part.media_type.to_string(),
-                    "its type and name are left behind",
-                    "RFC 2157 3.1.4",
-                    true,
-                );
-                self.types.add_built_in(BuiltIn::UNKNOWN);
-                Made::new(encapsulate::body_part_14(data), Shape::Whole)
-            }
+            Attachments::Bp14 => self.body_part_14(part),
             Attachments::Ia5 => self.opaque(part),
         }
+    }
+
+    /// The form that the neighbour wants; extended body parts are not of 1984 (RFC 1496).
+    fn attachments(&self) -> Attachments {
+        match (self.context.peer.edition, self.context.peer.attachments) {
+            (Edition::Of1984, Attachments::Ftbp | Attachments::Bp15) => Attachments::Ia5,
+            (_, wanted) => wanted,
+        }
+    }
+
+    fn body_part_14(&mut self, part: &Part) -> Made {
+        let data = part.decoded();
+        self.record(part, "bilaterally-defined", "RFC 2157 3.1.4", data.len());
+        self.ledger.note(
+            part.media_type.to_string(),
+            "its type and name are left behind",
+            "RFC 2157 3.1.4",
+            true,
+        );
+        self.types.add_built_in(BuiltIn::UNKNOWN);
+        Made::new(encapsulate::body_part_14(data), Shape::Whole)
     }
 
     fn body_part_15(&mut self, part: &Part) -> Made {
@@ -316,7 +326,8 @@ impl<'a, 'c> Converter<'a, 'c> {
         Made::new(encapsulate::body_part_15(part, data), Shape::Whole)
     }
 
-    /// A part that must not be taken apart: as IA5 text if it can be, else in body part 15.
+    /// A part that must not be taken apart: as IA5 text if it can be, else in body part 15, or for
+    /// 1984 in body part 14.
     fn opaque(&mut self, part: &Part) -> Made {
         match encapsulate::harpoon(part) {
             Some(composed) => {
@@ -330,6 +341,7 @@ impl<'a, 'c> Converter<'a, 'c> {
                 );
                 Made::new(composed, Shape::Whole)
             }
+            None if self.context.peer.edition == Edition::Of1984 => self.body_part_14(part),
             None => self.body_part_15(part),
         }
     }

@@ -21,6 +21,7 @@ use super::body::to_x400::Converter;
 use super::context::{ContentType as WantedType, Context, Edition, ExtensionType};
 use super::encoded_types::EncodedTypes;
 use super::outcome::{Ledger, Refusal, Status, Unconverted};
+use super::x400_1984;
 use crate::asn1::compose;
 use crate::asn1::ipms::Heading;
 use crate::asn1::mta::MessageTransferEnvelope;
@@ -189,6 +190,13 @@ fn interpersonal(
         &traced.internal,
     ));
     fit_extensions(context, &mut transfer, ledger);
+    if context.peer.edition == Edition::Of1984 {
+        let unable = x400_1984::message(&mut transfer, &context.gateway.address)?;
+        // The names were made for 1984, and the extensions are gone.
+        if let Some(first) = unable.into_iter().next() {
+            return Err(first.refusal.into());
+        }
+    }
     Ok(compose::message(&transfer, content.octets))
 }
 
@@ -233,7 +241,9 @@ fn content(
     let mut converted = converter.body(&mail.root)?;
     let heading = heading::heading(&mut converter, mail.header(), &mut converted, taken)?;
     let mut types = converter.types;
-    types.add(equivalence::EIT_MIXER);
+    if context.peer.edition == Edition::Of1988 {
+        types.add(equivalence::EIT_MIXER);
+    }
     let features_of_1988 = !heading.extensions.is_empty() || types.has_extended_parts();
     let number = match context.peer.content {
         WantedType::P2 => BuiltInContentType::INTERPERSONAL_MESSAGING_1984,
@@ -286,7 +296,7 @@ fn fit_extensions(
         .iter_mut()
         .map(|recipient| &mut recipient.extensions);
     for extensions in lists.chain(std::iter::once(&mut transfer.extensions)) {
-        if context.peer.extensions {
+        if context.peer.extensions && context.peer.edition == Edition::Of1988 {
             mts::tag_extensions(extensions, form);
         } else if !extensions.is_empty() {
             ledger.note(

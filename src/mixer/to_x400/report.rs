@@ -26,7 +26,7 @@ use crate::mixer::context::{Context, Edition, ExtensionType as WantedForm};
 use crate::mixer::outcome::{
     Ledger, RecipientMapping, RecipientOutcome, Refusal, Status, Unconverted,
 };
-use crate::mixer::{domain, status};
+use crate::mixer::{domain, status, x400_1984};
 use crate::octets::Octets;
 use crate::rfc822::dsn::{self, Action, DeliveryStatus, RecipientStatus, Typed};
 use crate::rfc822::{AddrSpec, Envelope, Mail};
@@ -211,6 +211,9 @@ fn report(
         },
     };
     fit(context, &mut report);
+    if context.peer.edition == Edition::Of1984 {
+        x400_1984::report(&mut report, &context.gateway.address)?;
+    }
     ledger.field("message/delivery-status", "report", "5.1.8.3");
     Ok(report)
 }

@@ -31,11 +31,16 @@ fn copied(
     ours: &dyn Fn(usize) -> bool,
     mail: &str,
 ) -> Result<ToX400, Unconverted> {
-    let (gateway, tables, peer) = (
-        Gateway::default(),
-        Tables::default(),
-        PeerProfile::default(),
-    );
+    copied_for(PeerProfile::default(), envelope, ours, mail)
+}
+
+fn copied_for(
+    peer: PeerProfile,
+    envelope: &Envelope,
+    ours: &dyn Fn(usize) -> bool,
+    mail: &str,
+) -> Result<ToX400, Unconverted> {
+    let (gateway, tables) = (Gateway::default(), Tables::default());
     let context = Context {
         id: "01JABCDEFGHJKMNPQRSTVWXYZ0".into(),
         now: "2026-11-22T12:00:00+01:00[+01:00]".parse().expect("a time"),
@@ -148,6 +153,71 @@ fn s5_1_2_fields_without_a_home_make_it_p22() {
         .map(|field| format!("{}: {}", field.name, field.text()))
         .collect();
     assert_eq!(fields, ["X-Fruit: Kiwi Fruit", "Keywords: k"]);
+}
+
+fn of_1984() -> PeerProfile {
+    PeerProfile {
+        edition: Edition::Of1984,
+        ..PeerProfile::default()
+    }
+}
+
+#[test]
+fn app_b_for_1984_fields_are_text_and_every_part_finds_a_form() {
+    let mail = "From: a@b.example\nX-Fruit: Kiwi\nLatest-Delivery-Time: Fri, 2 Jan 2098 09:00:00 +0100\nContent-Type: multipart/mixed; boundary=x\n\n--x\n\nText\n--x\nContent-Type: text/plain; charset=iso-8859-1\n\nGr\u{fc}\u{df}e\n--x\nContent-Type: image/png; name=a.png\nContent-Transfer-Encoding: base64\n\nAAEC\n--x\nContent-Type: application/x-raw\nContent-Transfer-Encoding: 8bit\n\n\u{e9}\n--x\nContent-Type: multipart/signed; boundary=y\nContent-Transfer-Encoding: 8bit\n\n--y\n\n\u{e9}\n--y\nContent-Type: application/pgp-signature\n\n\n--y--\n--x--\n";
+    let made =
+        copied_for(of_1984(), &envelope(&["a@example.net"]), &|_| true, mail).expect("a message");
+    let (envelope, ipm) = message_of(&made);
+    assert_eq!(
+        envelope.content_type,
+        ContentType::BuiltIn(BuiltInContentType::INTERPERSONAL_MESSAGING_1984)
+    );
+    assert!(envelope.extensions.is_empty() && ipm.heading.extensions.is_empty());
+    let types = envelope.original_encoded_information_types.expect("types");
+    assert_eq!(types.extended_encoded_information_types, None);
+    for element in &envelope.trace_information.0 {
+        let of_domain = &element.domain_supplied_information;
+        let converted = of_domain.converted_encoded_information_types.as_ref();
+        assert!(converted.is_none_or(|types| types.extended_encoded_information_types.is_none()));
+    }
+    let text = |part: &BodyPart| match part {
+        BodyPart::Ia5Text(text) => text.data.as_str().unwrap_or_default().to_owned(),
+        other => format!("{other:?}"),
+    };
+    let [fields, body, accents, png, raw, signed] = ipm.body.as_slice() else {
+        panic!("{:?}", ipm.body);
+    };
+    assert!(
+        text(fields).starts_with("RFC-822-Headers:\r\n"),
+        "{fields:?}"
+    );
+    assert!(text(fields).contains("\r\nX-Fruit: Kiwi\r\n"), "{fields:?}");
+    assert_eq!(text(body), "Text");
+    for (part, says) in [
+        (
+            accents,
+            [
+                "charset=iso-8859-1\r\n",
+                "Content-Transfer-Encoding: base64\r\n",
+            ],
+        ),
+        (
+            png,
+            ["Content-Type: image/png; name=a.png\r\n", "\r\n\r\nAAEC"],
+        ),
+        (
+            raw,
+            ["Content-Type: application/x-raw\r\n", "\r\n\r\nw6k=\r\n"],
+        ),
+    ] {
+        let text = text(part);
+        assert!(text.starts_with("MIME-Version: 1.0"), "{text}");
+        assert!(says.iter().all(|says| text.contains(says)), "{text}");
+    }
+    assert!(
+        matches!(signed, BodyPart::BilaterallyDefined(_)),
+        "{signed:?}"
+    );
 }
 
 #[test]

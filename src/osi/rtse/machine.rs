@@ -101,10 +101,10 @@ impl Rtse {
         self.turn
     }
 
-    /// The presentation context of the user's APDUs.
+    /// The presentation context of the user's APDUs; X.410 mode has none.
     #[must_use]
-    pub fn user_context(&self) -> u32 {
-        self.agreed.user_context
+    pub fn user_context(&self) -> Option<u32> {
+        (self.agreed.mode == presentation::Mode::Normal).then_some(self.agreed.user_context)
     }
 
     /// Whether a transfer is under way, in either direction.

@@ -67,8 +67,12 @@ fn envelope(criticality: u32) -> MessageTransferEnvelope {
 }
 
 fn pass_on(body: &Bytes, claim: &Claim) -> Result<(Bytes, Vec<End>), End> {
+    pass_on_by(CONFIG, body, claim)
+}
+
+fn pass_on_by(config: &str, body: &Bytes, claim: &Claim) -> Result<(Bytes, Vec<End>), End> {
     let path = Path::new("m.toml");
-    let rules = Rules::of(Config::parse(path, CONFIG).unwrap(), path, CONFIG).unwrap();
+    let rules = Rules::of(Config::parse(path, config).unwrap(), path, config).unwrap();
     relayed(&rules, claim, body).map(|(apdu, ends)| (apdu.to_bytes(), ends))
 }
 
@@ -114,6 +118,50 @@ fn x411_14_3_1_the_content_is_relayed_octet_for_octet_and_the_trace_grows() {
     assert_eq!(
         (end.status, end.codes),
         (Status(5, 4, 6), Some((1, Some(3))))
+    );
+}
+
+#[test]
+fn x419_annex_b_what_goes_to_a_peer_of_1984_has_no_extensions() {
+    let config = format!("{CONFIG}\n[[x400.peer]]\nname = \"hub\"\nmode = \"1984\"\n");
+    let body = |criticality| {
+        asn1::encode(&MtsApdu::Message(crate::asn1::mta::Message {
+            envelope: envelope(criticality),
+            ..Default::default()
+        }))
+    };
+    // For submission means nothing any more; for delivery it would be lost.
+    for (criticality, failed) in [
+        (Criticality::FOR_SUBMISSION, &[][..]),
+        (Criticality::FOR_DELIVERY, &[2]),
+    ] {
+        let (apdu, ends) = pass_on_by(&config, &body(criticality), &claim(&[1, 2])).unwrap();
+        let told: Vec<_> = ends.iter().map(|end| end.number).collect();
+        assert_eq!(told, failed);
+        assert!(ends.iter().all(|end| end.codes == Some((2, Some(47)))));
+        let MtsApdu::Message(message) = asn1::decode(&apdu).unwrap() else {
+            panic!()
+        };
+        let envelope = message.envelope;
+        assert_eq!(envelope.trace_information.0.len(), 1, "our trace");
+        assert!(envelope.extensions.is_empty(), "but not that of MTAs");
+        assert_eq!(envelope.per_recipient_fields.len(), 3 - failed.len());
+        let mut fields = envelope.per_recipient_fields.iter();
+        assert!(fields.all(|fields| fields.extensions.is_empty()));
+    }
+    // What we made ourselves is fitted too, and gets no second trace.
+    let mut ours = claim(&[1, 2, 3]);
+    ours.item.cause = Some(ItemId::generate());
+    let (apdu, ends) = pass_on_by(&config, &body(Criticality::FOR_SUBMISSION), &ours).unwrap();
+    assert!(ends.is_empty());
+    let MtsApdu::Message(message) = asn1::decode(&apdu).unwrap() else {
+        panic!()
+    };
+    assert!(message.envelope.trace_information.0.is_empty());
+    assert!(
+        message.envelope.per_recipient_fields[1]
+            .extensions
+            .is_empty()
     );
 }
 
