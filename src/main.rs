@@ -33,6 +33,8 @@ enum Command {
     Address(cli::address::Arguments),
     /// See and steer what waits
     Queue(cli::queue::Arguments),
+    /// See, call and steer the neighbours
+    Peer(cli::peer::Arguments),
     /// A test X.400 MTA that takes messages
     P1Sink(cli::p1::SinkArguments),
     /// A test X.400 MTA that sends messages
@@ -53,6 +55,7 @@ fn main() -> ExitCode {
         Command::Decode(arguments) => cli::decode::run(arguments),
         Command::Address(arguments) => cli::address::run(arguments),
         Command::Queue(arguments) => cli::queue::run(arguments),
+        Command::Peer(arguments) => cli::peer::run(arguments),
         Command::P1Sink(arguments) => cli::p1::sink(arguments),
         Command::P1Source(arguments) => cli::p1::source(*arguments),
     };

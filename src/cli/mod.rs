@@ -8,5 +8,6 @@ pub mod demo;
 pub mod exit;
 pub mod input;
 pub mod p1;
+pub mod peer;
 pub mod queue;
 pub mod serve;

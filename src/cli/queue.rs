@@ -183,14 +183,14 @@ async fn ask(rules: &Rules, request: Request) -> Result<Response, Failure> {
     }
 }
 
-fn unanswered(error: ControlError) -> Failure {
+pub(super) fn unanswered(error: ControlError) -> Failure {
     match error {
         ControlError::Io(error) => error.into(),
         error => Failure::Unavailable(error.to_string()),
     }
 }
 
-fn failure(Refused { code, message }: Refused) -> Failure {
+pub(super) fn failure(Refused { code, message }: Refused) -> Failure {
     match code {
         64 => Failure::Usage(message),
         65 => Failure::Data(message),
@@ -203,7 +203,7 @@ fn failure(Refused { code, message }: Refused) -> Failure {
 }
 
 /// A value as one line of JSON.
-fn line(value: &impl serde::Serialize) -> Result<String, Failure> {
+pub(super) fn line(value: &impl serde::Serialize) -> Result<String, Failure> {
     serde_json::to_string(value).map_err(|error| Failure::Internal(error.to_string()))
 }
 

@@ -5,6 +5,7 @@ pub mod clock;
 pub mod control;
 pub mod deliver;
 pub mod log;
+pub mod peers;
 mod quarantine;
 pub mod report;
 pub mod route;

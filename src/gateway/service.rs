@@ -4,6 +4,7 @@ use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 
+use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
@@ -11,6 +12,7 @@ use super::accept::mail::MailIn;
 use super::accept::transfer::TransferIn;
 use super::control::{Control, Handler};
 use super::deliver::Deliverer;
+use super::peers::{self, Peers};
 use super::rules::Rules;
 use super::{Gateway, clock};
 use crate::queue::{Store, commands};
@@ -45,7 +47,9 @@ impl Service {
         let directory = Arc::new(directory.map_err(io::Error::other)?);
         let transfers = Arc::new(TransferIn(Arc::clone(&gateway)));
         let x400_server = x400::server::Server::bind(Arc::clone(&directory), transfers).await?;
-        let client = x400::client::Client::new(directory);
+        let client = Arc::new(x400::Client::new(directory));
+        let peers = Arc::new(Peers::new(&gateway, Arc::clone(&client)));
+        peers.restore()?;
         let control = Control::bind(&config.control.socket)
             .await
             .map_err(|error| {
@@ -60,7 +64,10 @@ impl Service {
             tokio::spawn(x400_server.run(until(stopped.clone()))),
             tokio::spawn(deliverer.run(stopped.clone())),
             tokio::spawn({
-                let operator = Arc::new(Operator(Arc::clone(&gateway)));
+                let operator = Arc::new(Operator {
+                    gateway: Arc::clone(&gateway),
+                    peers,
+                });
                 async move { control.serve(operator, until(stopped)).await }
             }),
         ];
@@ -92,20 +99,42 @@ impl Service {
 
 /// Answers what operators ask of a running gateway.
 #[derive(Debug)]
-struct Operator(Arc<Gateway>);
+struct Operator {
+    gateway: Arc<Gateway>,
+    peers: Arc<Peers>,
+}
+
+/// What may be asked of a running gateway.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Asked {
+    /// Of the neighbours.
+    Peer(peers::Request),
+    /// Of the queue.
+    #[serde(untagged)]
+    Queue(Box<commands::Request>),
+}
+
+/// What it answers; who has asked knows which.
+#[derive(Debug, Serialize)]
+#[serde(untagged)]
+enum Answered {
+    Peer(peers::Response),
+    Queue(commands::Response),
+}
 
 impl Handler for Operator {
-    type Request = commands::Request;
-    type Response = commands::Response;
+    type Request = Asked;
+    type Response = Answered;
 
-    async fn handle(&self, request: commands::Request) -> commands::Response {
-        commands::handle(
-            &**self.0.store(),
-            self.0.rules().schedule(),
-            request,
-            clock::now(),
-        )
-        .await
+    async fn handle(&self, asked: Asked) -> Answered {
+        let (store, rules) = (self.gateway.store(), self.gateway.rules());
+        match asked {
+            Asked::Peer(request) => Answered::Peer(self.peers.handle(request).await),
+            Asked::Queue(request) => Answered::Queue(
+                commands::handle(&**store, rules.schedule(), *request, clock::now()).await,
+            ),
+        }
     }
 }
 

@@ -11,6 +11,7 @@ mod pdu;
 use super::presentation::{self, Address, Context, Mode, Oid, Pdv};
 use super::spdu::{ConnectionIdentifier, FunctionalUnits, TokenSetting};
 
+pub use crate::asn1::acse::AssociateSourceDiagnostic;
 pub use machine::Acse;
 
 /// The abstract syntax of ACSE (X.227 clause 9).
@@ -71,6 +72,8 @@ pub struct Refused {
     pub transient: bool,
     /// The user information.
     pub user_information: Vec<Pdv>,
+    /// What its AARE says of why; `None` without one.
+    pub diagnostic: Option<AssociateSourceDiagnostic>,
     /// Who refused and why, in words.
     pub explanation: String,
 }

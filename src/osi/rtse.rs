@@ -35,6 +35,8 @@ use bytes::Bytes;
 use super::presentation::{self, Address, Oid};
 use super::{acse, session, spdu};
 
+pub use crate::asn1::rtse::RefuseReason;
+
 pub use machine::Rtse;
 
 /// A user's request or response primitive (X.218 clause 8).
@@ -273,6 +275,8 @@ pub struct Refused {
     pub transient: bool,
     /// The responder's user data, one element of BER, if its user refused.
     pub user_data: Option<Bytes>,
+    /// The reason of its RTORJ, which only X.410 mode has.
+    pub reason: Option<RefuseReason>,
     /// Which layer refused and why, in words for a log.
     pub explanation: String,
 }

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 use bytes::Bytes;
 
 use super::presentation::Misuse;
-use super::{acse, presentation, rtse, session, transport};
+use super::{acse, presentation, rtse, session, spdu, transport};
 
 pub use transport::Network;
 
@@ -79,6 +79,23 @@ pub enum Outgoing {
     Close,
 }
 
+/// What ended an association, as the lowest layer that knows says it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Cause {
+    /// The transport connection was refused or lost.
+    Transport(transport::Disconnect),
+    /// The peer's session layer refused (X.225 section 8.3.5).
+    Session(spdu::RefuseReason),
+    /// A session layer gave up.
+    SessionAbort(session::ProviderAbort),
+    /// The peer's presentation layer refused (X.226 section 6.2.5.9).
+    Presentation(presentation::ProviderReason),
+    /// A presentation layer gave up.
+    PresentationAbort(presentation::ProviderAbort),
+    /// The peer's association control, or its user, refused (X.227 section 7.1).
+    Association(acse::AssociateSourceDiagnostic),
+}
+
 /// All layers of one connection.
 #[derive(Debug)]
 pub struct Stack {
@@ -91,6 +108,7 @@ pub struct Stack {
     idle_timeout: Option<Duration>,
     /// When something last happened.
     last: Instant,
+    cause: Option<Cause>,
 }
 
 impl Stack {
@@ -106,7 +124,19 @@ impl Stack {
             transfer_timeout: config.transfer_timeout,
             idle_timeout: config.idle_timeout,
             last: now,
+            cause: None,
         }
+    }
+
+    /// What ended the association, if it was neither its user here nor there.
+    #[must_use]
+    pub fn cause(&self) -> Option<&Cause> {
+        self.cause.as_ref()
+    }
+
+    /// How long the association may stand without a transfer from now on; `None`: for ever.
+    pub fn set_idle_timeout(&mut self, idle_timeout: Option<Duration>) {
+        self.idle_timeout = idle_timeout;
     }
 
     /// A request or response of the user. After the association is gone requests are void.
@@ -210,6 +240,18 @@ impl Stack {
                     self.transport_out(events, now, out);
                 }
                 session::Outgoing::Indication(indication) => {
+                    let cause = match &indication {
+                        session::Indication::Refused(refuse) => match &refuse.reason {
+                            spdu::RefuseReason::User(_) => None,
+                            reason => Some(Cause::Session(reason.clone())),
+                        },
+                        session::Indication::ProviderAbort(abort) => Some(match abort {
+                            session::ProviderAbort::Transport(why) => Cause::Transport(why.clone()),
+                            abort => Cause::SessionAbort(abort.clone()),
+                        }),
+                        _ => None,
+                    };
+                    self.cause = self.cause.take().or(cause);
                     let events = self.presentation.indication(indication);
                     self.presentation_out(events, now, out);
                 }
@@ -240,6 +282,16 @@ impl Stack {
                     self.rtse_out(events, now, out);
                 }
                 presentation::Outgoing::Indication(indication) => {
+                    let cause = match &indication {
+                        presentation::Indication::Refused(presentation::Refused::Provider(why)) => {
+                            Some(Cause::Presentation(*why))
+                        }
+                        presentation::Indication::ProviderAbort(abort) => {
+                            Some(Cause::PresentationAbort(abort.clone()))
+                        }
+                        _ => None,
+                    };
+                    self.cause = self.cause.take().or(cause);
                     let events = self.acse.indication(indication);
                     self.acse_out(events, now, out);
                 }
@@ -252,6 +304,10 @@ impl Stack {
             match event {
                 acse::Outgoing::Presentation(request) => self.presentation(request, now, out),
                 acse::Outgoing::Indication(indication) => {
+                    if let acse::Indication::Refused(refused) = &indication {
+                        let cause = refused.diagnostic.clone().map(Cause::Association);
+                        self.cause = self.cause.take().or(cause);
+                    }
                     let events = self.rtse.indication(rtse::Below::Acse(indication));
                     self.rtse_out(events, now, out);
                 }

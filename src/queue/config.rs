@@ -1,6 +1,6 @@
 //! The `[queue]` table of the configuration: where messages wait, and for how long.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -35,6 +35,20 @@ impl Default for Config {
 }
 
 impl Config {
+    /// The folder of the store.
+    #[must_use]
+    pub fn folder(&self) -> &Path {
+        let StoreUrl::Sqlite(path) = &self.store;
+        path.parent().unwrap_or(Path::new("/"))
+    }
+
+    /// Whether there is a store already.
+    #[must_use]
+    pub fn exists(&self) -> bool {
+        let StoreUrl::Sqlite(path) = &self.store;
+        path.exists()
+    }
+
     /// Opens the store, blocking while it does.
     ///
     /// # Errors

@@ -2,19 +2,21 @@
 //! X.419 clauses 9 and 10); no I/O.
 
 use std::net::{IpAddr, SocketAddr};
+use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
 
 use super::bind::{self, Bind};
 use super::config::{self, Config, Passwords, Peer};
+use super::failure::{Failure, Step};
+use super::standing::Standing;
 use crate::asn1;
 use crate::asn1::mta::MTABindError;
 use crate::asn1::oids::{ID_AC_MTS_TRANSFER, ID_AS_MTA_RTSE, ID_AS_MTSE};
 use crate::asn1::types::{OctetString, TeletexString, UTCTime};
 use crate::network::Network;
-use crate::osi::presentation::Address;
-use crate::osi::rtse::{Contexts, Dialogue, Mode, Open, OpenResponse, Refused};
+use crate::osi::rtse::{Contexts, Dialogue, Mode, Open, OpenResponse};
 use crate::osi::spdu::ConnectionIdentifier;
 use crate::osi::stack;
 
@@ -72,6 +74,8 @@ pub struct Directory {
     config: Config,
     /// The passwords of each peer, in the order of the configuration.
     passwords: Vec<Passwords>,
+    /// How we stand with each peer, in the same order.
+    standings: Vec<Arc<Standing>>,
 }
 
 /// A caller that is accepted.
@@ -109,9 +113,17 @@ impl Directory {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             mta: mta.to_owned(),
+            standings: config.peer.iter().map(|_| Arc::default()).collect(),
             config,
             passwords,
         })
+    }
+
+    /// How we stand with the configured peer of this name.
+    #[must_use]
+    pub fn standing(&self, name: &str) -> Option<&Arc<Standing>> {
+        let mut peers = self.config.peer.iter().zip(&self.standings);
+        peers.find(|(peer, _)| peer.name == name).map(|(_, it)| it)
     }
 
     /// The configuration.
@@ -177,7 +189,7 @@ impl Directory {
         Open {
             mode: below(peer.mode),
             called: peer.address(),
-            calling: Address::default(),
+            calling: peer.our_address(),
             checkpoint_size: self.config.checkpoint_size.clamp(1, 63),
             window_size: self.config.window_size.max(1),
             dialogue: Dialogue::Monologue,
@@ -228,6 +240,7 @@ impl Directory {
             let expected = passwords.theirs.as_ref();
             (peer.mode == mode || self.config.lenient)
                 && peer.accepts_from(from.ip())
+                && peer.accepts_selectors(&open.calling)
                 && expected.is_none_or(|expected| same(expected, &said.password))
         });
         let answer = match known {
@@ -252,6 +265,9 @@ impl Directory {
                     Some((peer, _)) if !peer.accepts_from(from.ip()) => {
                         format!("{:?} does not call from {}", said.mta, from.ip())
                     }
+                    Some((peer, _)) if !peer.accepts_selectors(&open.calling) => {
+                        format!("{:?} does not call from {:?}", said.mta, open.calling)
+                    }
                     Some(_) => format!("{:?} gave another password than expected", said.mta),
                 };
                 return refuse(MTABindError::AUTHENTICATION_ERROR, explanation);
@@ -269,27 +285,37 @@ impl Directory {
         })
     }
 
-    /// Judges who answered our call by its bind result.
+    /// Judges who answered our call by its bind result; its MTA name.
     ///
     /// # Errors
-    /// In words: it is not the peer we called.
-    pub fn judge_responder(&self, peer: &Peer, user_data: &Bytes) -> Result<(), String> {
-        if self.config.lenient {
-            return Ok(());
-        }
-        let said = bind::read_result(user_data).map_err(|error| error.to_string())?;
-        if !peer.mta.is_empty() && said.mta != peer.mta {
-            return Err(format!("{:?} answered, not {:?}", said.mta, peer.mta));
-        }
+    /// It is not the peer we called.
+    pub fn judge_responder(&self, peer: &Peer, user_data: &Bytes) -> Result<String, Failure> {
+        let said = match bind::read_result(user_data) {
+            Ok(said) => said,
+            Err(_) if self.config.lenient => return Ok(String::new()),
+            Err(error) => {
+                let advice = "What answers there does not bind as an MTA does. Ask the peer's \
+                    postmaster for the address and mode of its MTA.";
+                return Err(Failure::new(Step::Responder, error.to_string(), advice));
+            }
+        };
         let passwords = self.peers().find(|(known, _)| known.name == peer.name);
         let expected = passwords.and_then(|(_, passwords)| passwords.theirs.as_ref());
-        if expected.is_some_and(|expected| !same(expected, &said.password)) {
-            return Err(format!(
-                "{:?} gave another password than expected",
-                said.mta
-            ));
+        if self.config.lenient {
+            Ok(said.mta)
+        } else if !peer.mta.is_empty() && said.mta != peer.mta {
+            let advice = "Another MTA answers at this address, or mta of this peer is not what it \
+                calls itself (capitals count). Ask its postmaster; then correct mta or connect.";
+            let what = format!("{:?} answered, not {:?}", said.mta, peer.mta);
+            Err(Failure::new(Step::Responder, what, advice))
+        } else if expected.is_some_and(|expected| !same(expected, &said.password)) {
+            let advice = "The peer accepted us, but does not prove to be who it is: agree with \
+                its postmaster on the password in peer-password-file.";
+            let what = format!("{:?} gave another password than expected", said.mta);
+            Err(Failure::new(Step::Responder, what, advice))
+        } else {
+            Ok(said.mta)
         }
-        Ok(())
     }
 }
 
@@ -299,21 +325,6 @@ pub fn refuse(error: MTABindError) -> OpenResponse {
     OpenResponse::Refuse {
         transient: error == MTABindError::BUSY,
         user_data: bind::error(error),
-    }
-}
-
-/// Why a peer refused our call, in words.
-#[must_use]
-pub fn refusal(refused: &Refused) -> String {
-    let said = refused.user_data.as_ref().map(bind::read_error);
-    match said {
-        Some(Ok(error)) => {
-            let name = error
-                .name()
-                .map_or_else(|| error.0.to_string(), str::to_owned);
-            format!("{} ({name})", refused.explanation)
-        }
-        _ => refused.explanation.clone(),
     }
 }
 
@@ -482,8 +493,13 @@ mod tests {
             };
             directory.judge_responder(hub, &bind::result(hub.mode, &bind))
         };
-        assert_eq!(judge("HUB", b"theirs"), Ok(()));
-        assert!(judge("SPOKE", b"theirs").unwrap_err().contains("answered"));
-        assert!(judge("HUB", b"").unwrap_err().contains("password"));
+        assert_eq!(judge("HUB", b"theirs"), Ok("HUB".to_owned()));
+        assert!(
+            judge("SPOKE", b"theirs")
+                .unwrap_err()
+                .what
+                .contains("answered")
+        );
+        assert!(judge("HUB", b"").unwrap_err().what.contains("password"));
     }
 }

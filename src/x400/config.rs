@@ -4,12 +4,18 @@ use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 use std::str::FromStr;
+use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
+use super::schedule::Schedule;
 use crate::network::Network;
 use crate::osi::presentation::Address;
+
+/// How many associations we open to a peer at the same time, unless it is configured.
+const ASSOCIATIONS: usize = 4;
 
 /// The `[x400]` table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -74,6 +80,15 @@ impl Default for Config {
     }
 }
 
+impl Config {
+    /// How many attempts a message for the peer of this name has while it cannot be called.
+    #[must_use]
+    pub fn open_retries(&self, peer: &str) -> Option<u32> {
+        let mut peers = self.peer.iter();
+        peers.find(|known| known.name == peer)?.open_retries
+    }
+}
+
 /// One `[[x400.peer]]`: an MTA we call, or that calls us, or both.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
@@ -103,8 +118,60 @@ pub struct Peer {
     pub accept_from: Vec<Network>,
     /// The O/R addresses routed to it, as patterns.
     pub routes: Vec<String>,
-    /// How many associations we open to it at the same time.
+    /// How many associations we open to it at the same time; 4 unless it is given.
     pub max_associations: Option<usize>,
+    /// A further association is opened only while more messages than this wait for the peer.
+    pub association_threshold: usize,
+    /// How many associations to it are kept open all the time, or as long as `schedule` lasts.
+    pub permanent: usize,
+    /// The weekly windows in which it is called, `mon-fri 08:00-18:00`; none: always.
+    pub schedule: Schedule,
+    /// The time zone of `schedule`, `Europe/London`; that of the machine unless it is given.
+    pub time_zone: Option<Zone>,
+    /// Whether each call begins at another address of `connect`, so that they share the load.
+    pub share_load: bool,
+    /// Seconds an association with it may stand idle, in place of `[x400] idle-timeout`; 0: for ever.
+    pub idle_timeout: Option<u64>,
+    /// How many attempts a message has while no association can be opened; then it is returned.
+    /// Unless it is given, `[queue.schedule]` alone says how long a message is tried.
+    pub open_retries: Option<u32>,
+    /// Seconds after a call that failed before the next is made, and the message tried again; unless
+    /// it is given, each message is tried as `[queue.schedule]` says.
+    pub open_interval: Option<u64>,
+    /// How often a transfer that failed over an open association is repeated before the message goes
+    /// back to the queue.
+    pub transfer_retries: u32,
+    /// Seconds before each of these repetitions; 120 unless it is given.
+    pub transfer_interval: Option<u64>,
+    /// The selectors we say that we call from.
+    pub our_t_selector: Selector,
+    /// The session selector we say that we call from.
+    pub our_s_selector: Selector,
+    /// The presentation selector we say that we call from.
+    pub our_p_selector: Selector,
+    /// Whether it must call from the selectors at which we call it.
+    pub check_selectors: bool,
+}
+
+/// A time zone of the system's database, by name.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(try_from = "String", into = "String")]
+pub struct Zone(TimeZone);
+
+impl TryFrom<String> for Zone {
+    type Error = String;
+
+    fn try_from(name: String) -> Result<Self, String> {
+        TimeZone::get(&name)
+            .map(Self)
+            .map_err(|error| format!("{name:?} is no time zone, as Europe/London is: {error}"))
+    }
+}
+
+impl From<Zone> for String {
+    fn from(Zone(zone): Zone) -> Self {
+        zone.iana_name().unwrap_or("UTC").to_owned()
+    }
 }
 
 /// The protocol variants of P1 (X.419 clause 8).
@@ -190,6 +257,58 @@ impl Peer {
             p: self.p_selector.0.clone(),
             s: self.s_selector.0.clone(),
             t: self.t_selector.0.clone(),
+        }
+    }
+
+    /// The presentation address we say that we call from.
+    #[must_use]
+    pub fn our_address(&self) -> Address {
+        Address {
+            p: self.our_p_selector.0.clone(),
+            s: self.our_s_selector.0.clone(),
+            t: self.our_t_selector.0.clone(),
+        }
+    }
+
+    /// Whether it may call from these selectors.
+    #[must_use]
+    pub fn accepts_selectors(&self, calling: &Address) -> bool {
+        !self.check_selectors || *calling == self.address()
+    }
+
+    /// How many associations we open to it at the same time.
+    #[must_use]
+    pub fn most_associations(&self) -> usize {
+        let most = self.max_associations.unwrap_or(ASSOCIATIONS);
+        most.max(self.permanent).max(1)
+    }
+
+    /// How long an association with it may stand idle; `None`: for ever. `usual`: where it has no
+    /// time of its own, in seconds.
+    #[must_use]
+    pub fn idle_timeout(&self, usual: u64) -> Option<Duration> {
+        let seconds = self.idle_timeout.unwrap_or(usual);
+        (seconds > 0).then(|| Duration::from_secs(seconds))
+    }
+
+    /// How long after a call that failed the next is made.
+    #[must_use]
+    pub fn open_interval(&self) -> Option<Duration> {
+        self.open_interval.map(Duration::from_secs)
+    }
+
+    /// How long to wait before a transfer is repeated.
+    #[must_use]
+    pub fn transfer_interval(&self) -> Duration {
+        Duration::from_secs(self.transfer_interval.unwrap_or(120))
+    }
+
+    /// The time zone of its schedule.
+    #[must_use]
+    pub fn zone(&self) -> TimeZone {
+        match &self.time_zone {
+            Some(Zone(zone)) => zone.clone(),
+            None => TimeZone::system(),
         }
     }
 

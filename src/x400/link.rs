@@ -11,7 +11,7 @@ use tokio::time::{sleep_until, timeout};
 
 use crate::osi::presentation::Misuse;
 use crate::osi::rtse::{Indication, Request};
-use crate::osi::stack::{Config, Network, Outgoing, Stack};
+use crate::osi::stack::{Cause, Config, Network, Outgoing, Stack};
 
 /// How many octets are read at a time.
 const READ: usize = 128 * 1024;
@@ -58,6 +58,16 @@ impl Link {
     /// The presentation context of P1 on this association; X.410 mode has none.
     pub(super) fn user_context(&self) -> Option<u32> {
         self.stack.rtse().user_context()
+    }
+
+    /// What ended the association, if it was neither its user here nor there.
+    pub(super) fn cause(&self) -> Option<&Cause> {
+        self.stack.cause()
+    }
+
+    /// How long the association may stand without a transfer from now on; `None`: for ever.
+    pub(super) fn set_idle_timeout(&mut self, idle_timeout: Option<Duration>) {
+        self.stack.set_idle_timeout(idle_timeout);
     }
 
     /// Whether the association can no longer be used.

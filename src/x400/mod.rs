@@ -6,6 +6,9 @@
 //! association   who may have one                          no I/O
 //! transfer      an MTS-APDU as RTSE carries it, and as a
 //!               relay passes it on                        no I/O
+//! schedule      when a peer may be called                 no I/O
+//! standing      how we stand with each peer now           no I/O
+//! failure       why a call failed, and what to do         no I/O
 //! link          the layers of `osi` on a socket
 //! server        takes transfers, for a handler
 //! client        sends transfers over warm associations
@@ -17,11 +20,14 @@ pub mod association;
 pub mod bind;
 pub mod client;
 pub mod config;
+pub mod failure;
 mod handler;
 mod link;
+pub mod schedule;
 pub mod server;
 pub mod sink;
 pub mod source;
+pub mod standing;
 pub mod transfer;
 
 pub use apdu::Apdu;

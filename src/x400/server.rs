@@ -20,6 +20,7 @@ use super::association::{self, Directory};
 use super::config::Mode;
 use super::handler::{Caller, Handler, Refusal, RefusalReason, Spool as _};
 use super::link::Link;
+use super::standing::{Counted, Standing};
 use super::transfer::{Bounds, Fault, Reader};
 use crate::asn1::mta::MTABindError;
 use crate::failpoint::Failpoint;
@@ -152,6 +153,7 @@ impl<H: Handler> Shared<H> {
             _count: count,
             half_open,
             room: None,
+            counted: None,
         })
     }
 }
@@ -163,6 +165,8 @@ struct Entry {
     half_open: Option<OwnedSemaphorePermit>,
     /// While it has an association.
     room: Option<OwnedSemaphorePermit>,
+    /// Likewise, among those of its peer.
+    counted: Option<Counted>,
 }
 
 /// So many permits, or as many as there can be.
@@ -226,7 +230,14 @@ async fn serve<H: Handler>(
         let answer = match told {
             None => return,
             Some(Indication::Open(open)) => {
-                Some(welcome(shared, &open, &mut caller, &mut entry).await)
+                let answer = welcome(shared, &open, &mut caller, &mut entry).await;
+                let config = shared.directory.config();
+                let peer = caller.peer.as_deref();
+                if let Some(peer) = peer.and_then(|name| shared.directory.peer(name)) {
+                    let idle = peer.idle_timeout(config.idle_timeout);
+                    link.set_idle_timeout(idle.map(|idle| idle.saturating_mul(2)));
+                }
+                Some(answer)
             }
             Some(Indication::TransferBegin { .. }) => receive(shared, &mut link, &caller).await,
             Some(Indication::Close) => Some(Request::CloseResponse),
@@ -263,6 +274,12 @@ async fn welcome<H: Handler>(
     caller.peer = welcome.peer;
     caller.mta = welcome.mta;
     caller.mode = welcome.mode;
+    let peer = caller.peer.as_deref();
+    let standing = peer.and_then(|name| shared.directory.standing(name));
+    if standing.is_some_and(|standing| standing.is_disabled()) {
+        let busy = association::refuse(MTABindError::BUSY);
+        return refuse("an operator has disabled the peer", busy);
+    }
     let Ok(room) = Arc::clone(&shared.room).try_acquire_owned() else {
         let busy = association::refuse(MTABindError::BUSY);
         return refuse("too many associations", busy);
@@ -273,6 +290,7 @@ async fn welcome<H: Handler>(
     }
     entry.room = Some(room);
     entry.half_open = None;
+    entry.counted = standing.map(Standing::count_incoming);
     let mode = caller.mode.name();
     info!(
         mta = caller.mta,

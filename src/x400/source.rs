@@ -199,7 +199,7 @@ impl Summary {
                 self.octets += octets;
                 return;
             }
-            Outcome::Later { explanation, .. } => {
+            Outcome::Later { explanation, .. } | Outcome::NoAssociation { explanation, .. } => {
                 self.later += 1;
                 explanation
             }

@@ -17,6 +17,7 @@ mod failpoints;
 mod ipm;
 mod kills;
 mod neighbours;
+mod peers;
 mod quarantine;
 mod serve;
 mod transfers;

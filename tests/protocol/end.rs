@@ -95,7 +95,7 @@ impl End {
             Indication::OpenConfirm(Ok(opened)) => {
                 let peer = &self.directory.config().peer[0];
                 if let Err(fault) = self.directory.judge_responder(peer, &opened.user_data) {
-                    self.faults.push(fault);
+                    self.faults.push(fault.to_string());
                 }
                 if self.sending.is_empty() {
                     self.ask(Request::Close);

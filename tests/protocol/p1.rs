@@ -11,6 +11,7 @@ use mixgate::osi::rtse::{Indication, Request};
 use mixgate::osi::spdu::{self, FunctionalUnits, Spdu};
 use mixgate::osi::stack::{Network, Outgoing, Stack};
 use mixgate::osi::transport::tpdu::Tpdu;
+use mixgate::x400::failure::Failure;
 use mixgate::x400::transfer::{SUFFIX, prefix};
 use mixgate::x400::{Config, Directory, Peer};
 
@@ -263,7 +264,7 @@ fn refused(root: &Path) -> Result<(), Failed> {
     let [Indication::OpenConfirm(Err(refused))] = told.as_slice() else {
         return Err(format!("{told:?}").into());
     };
-    let words = mixgate::x400::association::refusal(refused);
+    let words = Failure::of_layers(&Peer::default(), refused, stack.cause()).what;
     if refused.transient || !words.contains("authentication-error") {
         return Err(words.into());
     }

@@ -192,6 +192,7 @@ impl X400Mta {
         match client.transfer("gateway", Apdu::Octets(apdu.into())).await {
             Outcome::Delivered { .. } => Ok(()),
             Outcome::Later { explanation, .. }
+            | Outcome::NoAssociation { explanation, .. }
             | Outcome::InDoubt { explanation, .. }
             | Outcome::Never { explanation, .. } => Err(Failure::Unavailable(format!(
                 "the gateway did not take an APDU: {explanation}"

@@ -32,6 +32,17 @@ pub(super) struct End {
     pub text: String,
     /// The next hop.
     pub relay: Option<String>,
+    /// What the neighbour's own configuration says of trying again.
+    pub patience: Patience,
+}
+
+/// When and how often to try again, where the schedule of the queue does not say.
+#[derive(Debug, Clone, Copy, Default)]
+pub(super) struct Patience {
+    /// Not before, nor after.
+    pub again: Option<Timestamp>,
+    /// Not after so many attempts.
+    pub attempts: Option<u32>,
 }
 
 /// The three ways an attempt ends.
@@ -65,6 +76,7 @@ impl End {
             codes: Some((refusal.reason, refusal.diagnostic)),
             text: refusal.text.clone(),
             relay: None,
+            patience: Patience::default(),
         }
     }
 
@@ -77,6 +89,7 @@ impl End {
             codes: None,
             text,
             relay: None,
+            patience: Patience::default(),
         }
     }
 
@@ -302,10 +315,15 @@ fn patience(
         EndKind::Never => (Outcome::Failed, Some(Fate::Failed)),
         EndKind::Quarantined => (Outcome::Held, Some(Fate::Failed)),
         EndKind::Later => {
-            let next = rules.schedule().next(item, recipient.attempts + 1, now);
-            let Next::Retry(next_due) = next else {
+            let attempts = recipient.attempts.saturating_add(1);
+            if end.patience.attempts.is_some_and(|most| attempts >= most) {
+                return (Outcome::Failed, Some(Fate::Failed));
+            }
+            let Next::Retry(due) = rules.schedule().next(item, attempts, now) else {
                 return (Outcome::Expired, Some(Fate::Failed));
             };
+            let again = end.patience.again;
+            let next_due = again.map_or(due, |again| again.min(item.expires).max(now));
             let delayed = !recipient.delay_reported && rules.schedule().delayed(item.arrived, now);
             let outcome = Outcome::Deferred {
                 next_due,

@@ -41,7 +41,7 @@ const LONGEST_WAIT: Duration = Duration::from_secs(60);
 pub struct Deliverer {
     gateway: Arc<Gateway>,
     smtp: smtp::client::Client,
-    x400: x400::client::Client,
+    x400: Arc<x400::Client>,
     /// How many deliveries may run at one time, by route.
     lanes: BTreeMap<String, Arc<Semaphore>>,
     /// A delivery has ended.
@@ -53,7 +53,7 @@ pub struct Deliverer {
 impl Deliverer {
     /// A deliverer for the queue of `gateway`.
     #[must_use]
-    pub fn new(gateway: Arc<Gateway>, x400: x400::client::Client) -> Self {
+    pub fn new(gateway: Arc<Gateway>, x400: Arc<x400::Client>) -> Self {
         let rules = gateway.rules();
         let config = &rules.config;
         let mut lanes: BTreeMap<String, usize> = BTreeMap::new();
@@ -61,8 +61,9 @@ impl Deliverer {
         lanes.insert(UNREACHABLE.to_owned(), LOCAL);
         lanes.insert(QUARANTINE.to_owned(), LOCAL);
         for peer in &config.x400.peer {
-            let associations = peer.max_associations.unwrap_or(x400::client::ASSOCIATIONS);
-            let width = associations.saturating_mul(FOR_EACH_ASSOCIATION);
+            let width = peer
+                .most_associations()
+                .saturating_mul(FOR_EACH_ASSOCIATION);
             lanes.insert(peer.name.clone(), width);
         }
         let lanes = lanes
@@ -84,6 +85,7 @@ impl Deliverer {
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut changed = self.gateway.store().changed();
         let mut running = JoinSet::new();
+        let tended = tokio::spawn(Arc::clone(&self.x400).tend(stop.clone()));
         let mut lanes = self.lanes.clone();
         let mut kept_house: Option<Instant> = None;
         while !*stop.borrow() {
@@ -110,6 +112,8 @@ impl Deliverer {
             tracing::warn!("deliveries under way were cut off; they are tried again");
         }
         self.smtp.close().await;
+        // It ends as this does, and leaves associations to be closed here.
+        let _ = tended.await;
         self.x400.close().await;
     }
 
@@ -120,6 +124,9 @@ impl Deliverer {
         match store.stats().await {
             Ok(stats) => {
                 for route in stats {
+                    if let Some(standing) = self.x400.directory().standing(&route.route) {
+                        standing.queued(usize::try_from(route.queued).unwrap_or(usize::MAX));
+                    }
                     lanes
                         .entry(route.route)
                         .or_insert_with(|| Arc::new(Semaphore::new(LOCAL)));

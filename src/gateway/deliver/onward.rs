@@ -5,7 +5,7 @@ use std::sync::Arc;
 use bytes::Bytes;
 
 use super::Deliverer;
-use super::attempt::{End, EndKind};
+use super::attempt::{End, EndKind, Patience};
 use crate::asn1;
 use crate::asn1::mta::{MtsApdu, PerRecipientIndicators};
 use crate::gateway::quarantine::{self, Broke};
@@ -203,12 +203,27 @@ impl Deliverer {
             let outcome = self.x400.transfer(peer, Apdu::Octets(apdu.clone())).await;
             let in_doubt = doubted.is_some() || matches!(outcome, Transferred::InDoubt { .. });
             let later = if in_doubt { IN_DOUBT } else { Status(4, 4, 1) };
+            let mut patience = Patience::default();
             let (kind, status, text, relay) = match outcome {
                 Transferred::Delivered { relay } => {
                     let kind = EndKind::Delivered { reports: true };
                     (kind, Status(2, 0, 0), "transferred".to_owned(), Some(relay))
                 }
                 Transferred::Later { relay, explanation } => {
+                    (EndKind::Later, later, explanation, relay)
+                }
+                Transferred::NoAssociation {
+                    relay,
+                    explanation,
+                    again,
+                    tried,
+                } => {
+                    // What the peer may have already must not be said not to have been delivered.
+                    let most = rules.config.x400.open_retries(peer);
+                    patience = Patience {
+                        again,
+                        attempts: most.filter(|_| tried && !in_doubt),
+                    };
                     (EndKind::Later, later, explanation, relay)
                 }
                 Transferred::InDoubt { relay, explanation } => {
@@ -229,6 +244,7 @@ impl Deliverer {
                 codes: None,
                 text,
                 relay: Some(relay),
+                patience,
             };
             if kind != EndKind::Later || in_doubt {
                 return this;
@@ -345,6 +361,7 @@ fn outcomes(numbers: &[u32], outcomes: Vec<SmtpOutcome>) -> Vec<End> {
                 codes: None,
                 text,
                 relay: Some(peer),
+                patience: Patience::default(),
             }
         })
         .collect()
@@ -375,6 +392,7 @@ async fn probe(rules: &Arc<Rules>, claim: &Claim, body: &Bytes) -> Vec<End> {
                     codes: None,
                     text: "a message would be passed on".to_owned(),
                     relay: None,
+                    patience: Patience::default(),
                 };
             }
             let mut entries = probed.ledger.recipients.iter();
@@ -520,7 +538,6 @@ fn relayed(rules: &Rules, claim: &Claim, body: &Bytes) -> Result<(Octets, Vec<En
     if claim.item.cause.is_some() && !is_old {
         return Ok((body.clone().into(), Vec::new()));
     }
-    let faulty = |text: String| End::never(Status(5, 6, 0), text);
     let mut apdu: MtsApdu =
         asn1::decode(body).map_err(|error| End::unreadable(error.to_string()))?;
     let gateway = &rules.config.gateway;

@@ -1,7 +1,10 @@
 //! The association control protocol machine (X.227 clause 7).
 
 use super::pdu::{self, Apdu, Diagnostic, Outcome, Source};
-use super::{ABSTRACT_SYNTAX, Accept, Associate, Config, Indication, Outgoing, Refused, Request};
+use super::{
+    ABSTRACT_SYNTAX, Accept, Associate, AssociateSourceDiagnostic, Config, Indication, Outgoing,
+    Refused, Request,
+};
 use crate::osi::presentation::{self, Context, Misuse, Mode, Pdv};
 use crate::osi::rtse::ACSE_CONTEXT;
 
@@ -346,12 +349,22 @@ impl Acse {
     }
 }
 
+/// Who refused and why, in words.
+fn said(diagnostic: &AssociateSourceDiagnostic) -> String {
+    let (who, why) = match diagnostic {
+        AssociateSourceDiagnostic::AcseServiceUser(why) => ("application", why.name()),
+        AssociateSourceDiagnostic::AcseServiceProvider(why) => ("association control", why.name()),
+    };
+    format!("by the peer's {who}: {}", why.unwrap_or("no reason"))
+}
+
 /// The A-ASSOCIATE confirm for a refused P-CONNECT.
 fn refusal(mode: Mode, refused: presentation::Refused) -> Refused {
     let presentation::Refused::User(user_data) = refused else {
         return Refused {
             transient: true,
             user_information: Vec::new(),
+            diagnostic: None,
             explanation: refused.to_string(),
         };
     };
@@ -359,6 +372,7 @@ fn refusal(mode: Mode, refused: presentation::Refused) -> Refused {
         return Refused {
             transient: true,
             user_information: user_data,
+            diagnostic: None,
             explanation: "association refused".to_owned(),
         };
     }
@@ -370,11 +384,13 @@ fn refusal(mode: Mode, refused: presentation::Refused) -> Refused {
         }) => Refused {
             transient: result == Outcome::REJECTED_TRANSIENT,
             user_information,
-            explanation: format!("association refused: {diagnostic}"),
+            explanation: format!("association refused: {}", said(&diagnostic)),
+            diagnostic: Some(diagnostic),
         },
         _ => Refused {
             transient: true,
             user_information: Vec::new(),
+            diagnostic: None,
             explanation: "refused without an AARE".to_owned(),
         },
     }

@@ -26,7 +26,7 @@ pub(super) enum Apdu {
     /// AARE.
     Response {
         result: Outcome,
-        diagnostic: String,
+        diagnostic: AssociateSourceDiagnostic,
         user_information: Vec<Pdv>,
     },
     /// RLRQ.
@@ -57,18 +57,7 @@ pub(super) fn read_first(values: &[Pdv]) -> Result<Apdu, String> {
         },
         AcseApdu::Aare(aare) => Apdu::Response {
             result: aare.result,
-            diagnostic: match aare.result_source_diagnostic {
-                AssociateSourceDiagnostic::AcseServiceUser(why) => {
-                    format!(
-                        "by the peer's application: {}",
-                        why.name().unwrap_or("no reason")
-                    )
-                }
-                AssociateSourceDiagnostic::AcseServiceProvider(why) => format!(
-                    "by the peer's association control: {}",
-                    why.name().unwrap_or("no reason")
-                ),
-            },
+            diagnostic: aare.result_source_diagnostic,
             user_information: values_of(aare.user_information),
         },
         AcseApdu::Rlrq(_) => Apdu::ReleaseRequest,

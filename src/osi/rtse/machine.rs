@@ -493,6 +493,7 @@ pub(super) fn broken(opening: bool, explanation: String) -> Indication {
         let refused = Refused {
             transient: true,
             user_data: None,
+            reason: None,
             explanation,
         };
         Indication::OpenConfirm(Err(refused))

@@ -132,6 +132,7 @@ impl Rtse {
                     let refused = Refused {
                         transient: true,
                         user_data: None,
+                        reason: None,
                         explanation,
                     };
                     out.push(Outgoing::Indication(Indication::OpenConfirm(Err(refused))));
@@ -150,6 +151,7 @@ impl Rtse {
                 let refused = Refused {
                     transient: reason.map_or(refused.transient, |r| r == RefuseReason::RTSBUSY),
                     user_data,
+                    reason,
                     explanation: match reason {
                         Some(reason) => {
                             let reason = reason.name().unwrap_or("no known reason");

@@ -1,7 +1,8 @@
 //! The client: transfers APDUs to peers over associations that are kept warm.
 //!
-//! For each peer there are at most so many associations; one that has nothing to do waits for the
-//! next transfer, and is released when it has waited long enough or its peer ends it.
+//! For each peer there are at most so many associations, all but the first only while many messages
+//! wait. One that has nothing to do waits for the next transfer, and is released when it has waited
+//! long enough, its peer ends it, or its peer's schedule does. Permanent ones are opened anew.
 
 mod open;
 mod pool;
@@ -12,16 +13,24 @@ use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
-use tracing::debug;
+use jiff::Timestamp;
+use serde::{Deserialize, Serialize};
+use tokio::sync::watch;
+use tokio::task::JoinSet;
+use tokio::time::sleep;
+use tracing::{debug, warn};
 
 use super::apdu::Apdu;
 use super::association::Directory;
+use super::failure::Failure;
+use super::standing::Standing;
+use open::Unopened;
 use pool::{Association, Pool};
-use transfer::Failure;
 
-/// How many associations there are to a peer at the same time, unless it is configured.
-pub const ASSOCIATIONS: usize = 4;
+/// How long to wait at most before looking after permanent associations again.
+const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How long to wait at least between two associations that are opened to be permanent.
+const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
 /// How a transfer ended.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +46,17 @@ pub enum Outcome {
         relay: Option<SocketAddr>,
         /// Why, in words.
         explanation: String,
+    },
+    /// There is no association to transfer it on: none could be opened, or none may be now.
+    NoAssociation {
+        /// The peer's address, if there was a connection.
+        relay: Option<SocketAddr>,
+        /// Why, in words.
+        explanation: String,
+        /// When it is worth while to try again, if that is known.
+        again: Option<Timestamp>,
+        /// Whether the peer was called.
+        tried: bool,
     },
     /// Every octet was sent and the activity ended, and then neither a confirmation nor a refusal
     /// came: the peer may have taken it. To be sent again later and to this peer alone, which can
@@ -62,6 +82,65 @@ pub struct Client {
     directory: Arc<Directory>,
     pools: Mutex<HashMap<String, Arc<Pool>>>,
 }
+/// What a peer says of itself when it answers, and what is agreed on.
+#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Greeting {
+    /// Its MTA name.
+    pub mta: String,
+    /// Octets between two checkpoints, in units of 1024; 0: none are set.
+    pub checkpoint_size: u8,
+    /// Checkpoints that may be unconfirmed.
+    pub window_size: u8,
+    /// How long it took to open the association.
+    pub milliseconds: u64,
+}
+
+/// What came of a call to one address of a peer.
+#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Pinged {
+    /// The address, as it is configured.
+    pub address: String,
+    /// What it stands for, if that was found.
+    pub relay: Option<SocketAddr>,
+    /// What the peer says; `None` if the call failed.
+    pub greeting: Option<Greeting>,
+    /// Why the call failed.
+    pub failure: Option<Failure>,
+}
+
+impl Pinged {
+    fn answered(address: &str, relay: SocketAddr, greeting: Greeting) -> Self {
+        Self {
+            address: address.to_owned(),
+            relay: Some(relay),
+            greeting: Some(greeting),
+            failure: None,
+        }
+    }
+
+    fn failed(address: &str, relay: Option<SocketAddr>, failure: Failure) -> Self {
+        Self {
+            address: address.to_owned(),
+            relay,
+            greeting: None,
+            failure: Some(failure),
+        }
+    }
+}
+
+impl From<Unopened> for Outcome {
+    fn from(unopened: Unopened) -> Self {
+        Self::NoAssociation {
+            relay: unopened.relay,
+            explanation: unopened.failure.what,
+            again: unopened.again,
+            tried: unopened.tried,
+        }
+    }
+}
+
 impl Client {
     /// A client without associations yet.
     #[must_use]
@@ -75,53 +154,113 @@ impl Client {
     /// Transfers an APDU to the configured peer of this name.
     ///
     /// An association that turns out to be stale is replaced by a new one, once, unless the
-    /// transfer came to be in doubt on it.
+    /// transfer came to be in doubt on it. A transfer that may succeed later is repeated as the
+    /// configuration of the peer says.
     pub async fn transfer(&self, peer: &str, apdu: Apdu) -> Outcome {
         let Some(pool) = self.pool(peer) else {
-            let explanation = format!("no peer is called {peer:?}");
             return Outcome::Later {
                 relay: None,
-                explanation,
+                explanation: format!("no peer is called {peer:?}"),
             };
         };
-        // The semaphore is never closed; if it were, one more association would do no harm.
-        let _permit = pool.permits.acquire().await.ok();
-        // A warm association may have gone stale unnoticed: then a new one gets the transfer.
-        if let Some(association) = pool.claim().await {
-            match self.over(&pool, association, apdu.clone()).await {
-                Ok(outcome) => return outcome,
-                Err(explanation) => debug!(peer, explanation, "a warm association had gone stale"),
+        let _permit = pool.permit().await;
+        let mut retries = pool.peer.transfer_retries;
+        loop {
+            match self.transfer_once(&pool, apdu.clone()).await {
+                Outcome::Later { explanation, .. } if retries > 0 => {
+                    debug!(peer, explanation, retries, "a transfer is to be repeated");
+                    retries -= 1;
+                    sleep(pool.peer.transfer_interval()).await;
+                }
+                outcome => return outcome,
             }
         }
-        let association = match self.associate(&pool.peer).await {
+    }
+
+    async fn transfer_once(&self, pool: &Arc<Pool>, apdu: Apdu) -> Outcome {
+        let peer = &pool.peer;
+        if pool.standing.closed(peer, Timestamp::now()).is_some() {
+            pool.release().await;
+        }
+        // A warm association may have gone stale unnoticed: then a new one gets the transfer.
+        if let Some(association) = pool.claim().await {
+            match self.over(pool, association, apdu.clone()).await {
+                Ok(outcome) => return outcome,
+                Err(explanation) => {
+                    debug!(
+                        peer = peer.name,
+                        explanation, "a warm association had gone stale"
+                    );
+                }
+            }
+        }
+        let association = match self.associate(pool).await {
             Ok(association) => association,
-            Err((relay, explanation)) => return Outcome::Later { relay, explanation },
+            Err(unopened) => return unopened.into(),
         };
         let relay = Some(association.relay);
-        match self.over(&pool, association, apdu).await {
+        match self.over(pool, association, apdu).await {
             Ok(outcome) => outcome,
             Err(explanation) => Outcome::Later { relay, explanation },
         }
     }
 
-    /// Opens an association and releases it.
-    ///
-    /// # Errors
-    /// Why that was not possible, in words.
-    pub async fn ping(&self, peer: &str) -> Result<SocketAddr, String> {
-        let peer = self
-            .directory
-            .peer(peer)
-            .ok_or_else(|| format!("no peer is called {peer:?}"))?;
-        let association = self
-            .associate(peer)
-            .await
-            .map_err(|(_, explanation)| explanation)?;
-        let relay = association.relay;
-        if association.release().await {
-            Ok(relay)
-        } else {
-            Err("not released in order".to_owned())
+    /// Opens an association at each address of a peer and releases it, disabled or not and at any
+    /// time; `None` if no peer has this name.
+    pub async fn ping(&self, peer: &str) -> Option<Vec<Pinged>> {
+        let pool = self.pool(peer)?;
+        Some(self.ping_all(&pool).await)
+    }
+
+    /// Who we are, and whom we know.
+    #[must_use]
+    pub fn directory(&self) -> &Directory {
+        &self.directory
+    }
+
+    /// Keeps permanent associations open, and releases what waits when a schedule ends or a peer is
+    /// disabled, until `stopped` turns true.
+    pub async fn tend(self: Arc<Self>, mut stopped: watch::Receiver<bool>) {
+        let mut tasks = JoinSet::new();
+        for peer in &self.directory.config().peer {
+            if let Some(pool) = self.pool(&peer.name) {
+                let client = Arc::clone(&self);
+                tasks.spawn(async move { client.tend_peer(&pool).await });
+            }
+        }
+        // An error is a gateway that is gone.
+        drop(stopped.wait_for(|stopped| *stopped).await);
+    }
+
+    async fn tend_peer(&self, pool: &Arc<Pool>) {
+        let Pool { peer, standing, .. } = &**pool;
+        loop {
+            let mut wait = LONGEST_WAIT;
+            if standing.closed(peer, Timestamp::now()).is_some() {
+                pool.release().await;
+            } else if standing.outgoing() < peer.permanent {
+                wait = SHORTEST_WAIT;
+                match self.associate(pool).await {
+                    Ok(association) => pool.keep(association, None),
+                    Err(unopened) => {
+                        if unopened.tried {
+                            let why = unopened.failure.what;
+                            warn!(peer = peer.name, why, "no permanent association");
+                        }
+                        wait = peer.open_interval().unwrap_or(LONGEST_WAIT);
+                    }
+                }
+            }
+            let now = Timestamp::now();
+            if let Some(change) = peer.schedule.changes(now, &peer.zone()) {
+                let until = Duration::try_from(change.duration_since(now)).unwrap_or_default();
+                wait = wait.min(until.max(Duration::from_millis(1)));
+            }
+            if wait <= SHORTEST_WAIT {
+                sleep(wait).await;
+            } else {
+                standing.changed(wait).await;
+            }
         }
     }
 
@@ -132,9 +271,7 @@ impl Client {
             pools.drain().map(|(_, pool)| pool).collect()
         };
         for pool in pools {
-            while let Some(association) = pool.claim().await {
-                association.release().await;
-            }
+            pool.release().await;
         }
     }
 
@@ -144,11 +281,8 @@ impl Client {
             return Some(Arc::clone(pool));
         }
         let peer = self.directory.peer(name)?.clone();
-        let pool = Arc::new(Pool {
-            permits: Semaphore::new(peer.max_associations.unwrap_or(ASSOCIATIONS).max(1)),
-            idle: Mutex::default(),
-            peer,
-        });
+        let standing: Arc<Standing> = Arc::clone(self.directory.standing(name)?);
+        let pool = Arc::new(Pool::new(peer, standing));
         pools.insert(name.to_owned(), Arc::clone(&pool));
         Some(pool)
     }
@@ -163,16 +297,16 @@ impl Client {
         let relay = association.relay;
         let outcome = match association.transfer(apdu).await {
             Ok(()) => Outcome::Delivered { relay },
-            Err(Failure::Broken(explanation)) => return Err(explanation),
-            Err(Failure::InDoubt(explanation)) => Outcome::InDoubt { relay, explanation },
-            Err(Failure::NotTransferred {
+            Err(transfer::Failure::Broken(explanation)) => return Err(explanation),
+            Err(transfer::Failure::InDoubt(explanation)) => Outcome::InDoubt { relay, explanation },
+            Err(transfer::Failure::NotTransferred {
                 transient: true,
                 explanation,
             }) => Outcome::Later {
                 relay: Some(relay),
                 explanation,
             },
-            Err(Failure::NotTransferred {
+            Err(transfer::Failure::NotTransferred {
                 transient: false,
                 explanation,
             }) => Outcome::Never {
@@ -181,8 +315,8 @@ impl Client {
             },
         };
         if !association.link.is_over() {
-            let wait = Duration::from_secs(self.directory.config().idle_timeout);
-            pool.keep(association, wait);
+            let idle = self.directory.config().idle_timeout;
+            pool.keep(association, pool.peer.idle_timeout(idle));
         }
         Ok(outcome)
     }

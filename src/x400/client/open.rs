@@ -1,86 +1,234 @@
-//! Opening an association: the connection, the layers on it, and the bind.
+//! Opening an association: the name, the connection, the layers on it, and the bind.
 
 use std::net::SocketAddr;
-use std::time::Duration;
+use std::sync::atomic::Ordering;
+use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
-use tokio::net::TcpStream;
+use tokio::net::{TcpStream, lookup_host};
 use tokio::time::timeout;
 use tracing::info;
 
-use super::super::association;
 use super::super::config::Peer;
+use super::super::failure::{Failure, Step};
 use super::super::link::Link;
-use super::Client;
-use super::pool::Association;
+use super::pool::{Association, Pool};
+use super::{Client, Greeting, Pinged};
 use crate::osi::rtse::{Indication, Request};
+
+/// A call that came to nothing.
+#[derive(Debug)]
+pub(super) struct Unopened {
+    /// The address at which it failed, if it came so far.
+    pub(super) relay: Option<SocketAddr>,
+    pub(super) failure: Failure,
+    /// When it is worth while to call again, if that is known.
+    pub(super) again: Option<Timestamp>,
+    /// Whether the peer was called at all.
+    pub(super) tried: bool,
+}
 
 impl Client {
     /// Opens an association at the first of the peer's addresses that grants one.
-    pub(super) async fn associate(
-        &self,
-        peer: &Peer,
-    ) -> Result<Association, (Option<SocketAddr>, String)> {
-        let mut failed = (
-            None,
-            format!("peer {:?} has no address to connect to", peer.name),
-        );
-        let patience = Duration::from_secs(self.directory.config().open_timeout);
-        for address in &peer.connect {
-            let stream = match timeout(patience, TcpStream::connect(address)).await {
-                Ok(Ok(stream)) => stream,
-                Ok(Err(fault)) => {
-                    failed = (None, format!("{address}: {fault}"));
-                    continue;
-                }
-                Err(_) => {
-                    failed = (
-                        None,
-                        format!("{address}: no connection within {patience:?}"),
-                    );
+    pub(super) async fn associate(&self, pool: &Pool) -> Result<Association, Unopened> {
+        let (peer, standing) = (&pool.peer, &pool.standing);
+        let now = Timestamp::now();
+        let closed = standing.closed(peer, now);
+        if let Some(closed) = closed.or_else(|| standing.held_off(peer, now)) {
+            return Err(Unopened {
+                relay: None,
+                failure: closed.failure,
+                again: closed.until,
+                tried: false,
+            });
+        }
+        let mut failed = (None, nowhere(peer));
+        for address in self.addresses(pool) {
+            let found = match self.find(&address).await {
+                Ok(found) => found,
+                Err(failure) => {
+                    failed = (None, at(&address, failure));
                     continue;
                 }
             };
-            let relay = stream.peer_addr().ok();
-            match self.open(peer, stream).await {
-                Ok(association) => return Ok(association),
-                Err(explanation) => failed = (relay, format!("{address}: {explanation}")),
+            for relay in found {
+                match self.call(pool, relay).await {
+                    Ok(association) => {
+                        standing.called(Ok(()), Timestamp::now());
+                        return Ok(association);
+                    }
+                    Err(failure) => {
+                        let reached = failure.step != Step::Connection;
+                        failed = (reached.then_some(relay), at(&address, failure));
+                    }
+                }
             }
         }
-        Err(failed)
+        let now = Timestamp::now();
+        let (relay, failure) = failed;
+        standing.called(Err(&failure), now);
+        let again = peer
+            .open_interval()
+            .and_then(|interval| now.checked_add(interval).ok());
+        Err(Unopened {
+            relay,
+            failure,
+            again,
+            tried: true,
+        })
+    }
+
+    /// Calls every address of a peer, each with what came of it.
+    pub(super) async fn ping_all(&self, pool: &Pool) -> Vec<Pinged> {
+        let mut pinged = Vec::new();
+        if pool.peer.connect.is_empty() {
+            pinged.push(Pinged::failed("", None, nowhere(&pool.peer)));
+        }
+        for address in &pool.peer.connect {
+            let found = match self.find(address).await {
+                Ok(found) => found,
+                Err(failure) => {
+                    pinged.push(Pinged::failed(address, None, failure));
+                    continue;
+                }
+            };
+            for relay in found {
+                let begun = Instant::now();
+                let association = match self.call(pool, relay).await {
+                    Ok(association) => association,
+                    Err(failure) => {
+                        pinged.push(Pinged::failed(address, Some(relay), failure));
+                        continue;
+                    }
+                };
+                let greeting = Greeting {
+                    milliseconds: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
+                    ..association.greeting.clone()
+                };
+                pinged.push(if association.release().await {
+                    Pinged::answered(address, relay, greeting)
+                } else {
+                    let advice = "The association was opened, so messages will pass; the peer \
+                        did not answer its release. If it does so always, tell its postmaster.";
+                    let failure = Failure::new(Step::Release, "not released in order", advice);
+                    Pinged::failed(address, Some(relay), failure)
+                });
+            }
+        }
+        pinged
+    }
+
+    /// The addresses of a peer in the order in which they are tried now.
+    fn addresses(&self, pool: &Pool) -> Vec<String> {
+        let mut addresses = pool.peer.connect.clone();
+        let call = pool.calls.fetch_add(1, Ordering::Relaxed);
+        if let (true, Some(first)) = (pool.peer.share_load, call.checked_rem(addresses.len())) {
+            addresses.rotate_left(first);
+        }
+        addresses
+    }
+
+    /// How long each step of a call may take.
+    fn patience(&self) -> Duration {
+        Duration::from_secs(self.directory.config().open_timeout)
+    }
+
+    /// What a configured address stands for; each once.
+    async fn find(&self, address: &str) -> Result<Vec<SocketAddr>, Failure> {
+        let found = match timeout(self.patience(), lookup_host(address)).await {
+            Ok(found) => found,
+            Err(elapsed) => Err(elapsed.into()),
+        };
+        let mut relays: Vec<SocketAddr> = Vec::new();
+        for relay in found.map_err(|fault| Failure::of_name(&fault))? {
+            if !relays.contains(&relay) {
+                relays.push(relay);
+            }
+        }
+        Ok(relays)
+    }
+
+    /// Opens an association at one address.
+    async fn call(&self, pool: &Pool, relay: SocketAddr) -> Result<Association, Failure> {
+        let patience = self.patience();
+        let stream = match timeout(patience, TcpStream::connect(relay)).await {
+            Ok(Ok(stream)) => stream,
+            Ok(Err(fault)) => return Err(Failure::of_connection(&fault)),
+            Err(_) => return Err(Failure::of_silence(patience)),
+        };
+        self.open(pool, stream, relay).await
     }
 
     /// Opens an association on a connection.
-    async fn open(&self, peer: &Peer, stream: TcpStream) -> Result<Association, String> {
-        let relay = stream.peer_addr().map_err(|fault| fault.to_string())?;
-        let mut link =
-            Link::new(stream, self.directory.stack(false)).map_err(|fault| fault.to_string())?;
+    async fn open(
+        &self,
+        pool: &Pool,
+        stream: TcpStream,
+        relay: SocketAddr,
+    ) -> Result<Association, Failure> {
+        let peer = &pool.peer;
+        let internal = |fault: &dyn ToString| {
+            let advice = "This is a fault of ours: please report it.";
+            Failure::new(Step::Transport, fault.to_string(), advice)
+        };
+        let mut link = Link::new(stream, self.directory.stack(false))
+            .map_err(|fault| Failure::of_connection(&fault))?;
         let now = Timestamp::now().strftime("%y%m%d%H%M%SZ").to_string();
         let open = self.directory.open(peer, &now);
         link.request(Request::Open(Box::new(open)))
-            .map_err(|misuse| misuse.to_string())?;
+            .map_err(|misuse| internal(&misuse))?;
         while let Some(told) = link.next().await {
             match told {
                 Indication::OpenConfirm(Ok(opened)) => {
                     let judged = self.directory.judge_responder(peer, &opened.user_data);
-                    if let Err(explanation) = judged {
-                        let abort = Request::Abort {
-                            explanation: explanation.clone(),
-                        };
-                        link.request(abort).map_err(|misuse| misuse.to_string())?;
-                        tokio::spawn(link.finish());
-                        return Err(explanation);
-                    }
+                    let mta = match judged {
+                        Ok(mta) => mta,
+                        Err(failure) => {
+                            let explanation = failure.what.clone();
+                            link.request(Request::Abort { explanation })
+                                .map_err(|misuse| internal(&misuse))?;
+                            tokio::spawn(link.finish());
+                            return Err(failure);
+                        }
+                    };
                     info!(peer = peer.name, %relay, "association opened");
-                    return Ok(Association { link, relay });
+                    return Ok(Association {
+                        link,
+                        relay,
+                        greeting: Greeting {
+                            mta,
+                            checkpoint_size: opened.checkpoint_size,
+                            window_size: opened.window_size,
+                            milliseconds: 0,
+                        },
+                        _counted: pool.standing.count_outgoing(),
+                    });
                 }
                 Indication::OpenConfirm(Err(refused)) => {
+                    let failure = Failure::of_layers(peer, &refused, link.cause());
                     tokio::spawn(link.finish());
-                    return Err(association::refusal(&refused));
+                    return Err(failure);
                 }
                 _ => {}
             }
         }
-        Err("the connection was lost".to_owned())
+        Err(internal(&"the connection was lost"))
+    }
+}
+
+/// A peer that cannot be called.
+fn nowhere(peer: &Peer) -> Failure {
+    Failure::new(
+        Step::Configuration,
+        format!("peer {:?} has no address to connect to", peer.name),
+        "It only calls us. To call it, set connect to its host and port.",
+    )
+}
+
+/// The failure with the address at which it happened.
+fn at(address: &str, failure: Failure) -> Failure {
+    Failure {
+        what: format!("{address}: {}", failure.what),
+        ..failure
     }
 }

@@ -1,0 +1,111 @@
+//! `peer`: see, call and steer the neighbours.
+//!
+//! A running gateway is asked over its control socket; with none running, the peer is called from here.
+
+use std::io::{self, Write as _};
+use std::path::PathBuf;
+
+use clap::Subcommand;
+use jiff::tz::TimeZone;
+use mixgate::config::DEFAULT_PATH;
+use mixgate::gateway::control::{self, ControlError};
+use mixgate::gateway::peers::{self, Peers, Request, Response};
+use mixgate::gateway::rules::Rules;
+use mixgate::gateway::service::Asked;
+
+use super::exit::{Failure, Outcome};
+use super::queue::{failure, line, unanswered};
+
+/// `mixgate peer`.
+#[derive(Debug, clap::Args)]
+pub struct Arguments {
+    /// The configuration
+    #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH, global = true)]
+    config: PathBuf,
+    /// One JSON object a line
+    #[arg(long, global = true)]
+    json: bool,
+    #[command(subcommand)]
+    command: Command,
+}
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Every peer, and how we stand with it
+    List,
+    /// One peer, and what its last call came to
+    Show(Named),
+    /// Open an association at each address and release it; says what is wrong, and what to do
+    Ping(Named),
+    /// Call the peer and take its calls again; what waits for it is tried at once
+    Enable(Named),
+    /// Neither call the peer nor take its calls; messages for it wait
+    Disable(Named),
+}
+
+#[derive(Debug, clap::Args)]
+struct Named {
+    /// The name of the peer in the configuration
+    name: String,
+}
+
+/// Asks, and prints the answer.
+pub fn run(arguments: Arguments) -> Outcome {
+    let rules = super::check::load(&arguments.config)?;
+    let request = match arguments.command {
+        Command::List => Request::List,
+        Command::Show(Named { name }) => Request::Show(name),
+        Command::Ping(Named { name }) => Request::Ping(name),
+        Command::Enable(Named { name }) => Request::Enable(name),
+        Command::Disable(Named { name }) => Request::Disable(name),
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread()
+        .enable_all()
+        .build()?;
+    let response = runtime.block_on(ask(rules, request.clone()))?;
+    print(&request, &response, arguments.json)
+}
+
+/// The running gateway's answer, or that of its configuration if none runs.
+async fn ask(rules: Rules, request: Request) -> Result<Response, Failure> {
+    match control::Client::connect(&rules.config.control.socket).await {
+        Ok(mut gateway) => {
+            let asked = Asked::Peer(request);
+            gateway.call(&asked).await.map_err(unanswered)
+        }
+        Err(ControlError::NotRunning(_)) => {
+            let peers = Peers::alone(rules, &request)?;
+            Ok(peers.handle(request).await)
+        }
+        Err(error) => Err(unanswered(error)),
+    }
+}
+
+fn print(request: &Request, response: &Response, json: bool) -> Outcome {
+    let mut out = io::stdout().lock();
+    match response {
+        Response::Peers(peers) if json => {
+            for peer in peers {
+                writeln!(out, "{}", line(peer)?)?;
+            }
+        }
+        Response::Peers(peers) => write!(out, "{}", peers::render_list(peers))?,
+        Response::Peer(peer) if json => writeln!(out, "{}", line(peer)?)?,
+        Response::Peer(peer) => write!(out, "{}", peers::render(peer, &TimeZone::system()))?,
+        Response::Pinged(pinged) => {
+            if json {
+                for ping in pinged {
+                    writeln!(out, "{}", line(ping)?)?;
+                }
+            } else if let Request::Ping(name) = request {
+                write!(out, "{}", peers::render_pinged(name, pinged))?;
+            }
+            if pinged.iter().all(|ping| ping.failure.is_some()) {
+                let what = "no address of the peer granted an association";
+                return Err(Failure::Unavailable(what.to_owned()));
+            }
+        }
+        Response::Refused(refused) => return Err(failure(refused.clone())),
+    }
+    Ok(())
+}
