@@ -19,6 +19,9 @@ const FAULTS: [&str; 3] = [
      || rtse.unknown_rtse_pdu || ber.unknown_data",
 ];
 
+/// What tshark 4.0 says of each transfer in X.410 mode, also of those of the systems in our captures.
+const NOT_READ_IN_X410: &str = "Internal error:can't get spdu type from session dissector";
+
 /// How tshark shows that an extension is one of MIXER's own (RFC 2156, RFC 2157).
 const MIXER_EXTENSION: &str = "type: 1.3.6.1.7.1.";
 
@@ -146,6 +149,25 @@ impl Captured {
                 return Err(format!("not dissected: {last}").into());
             }
             last = line;
+        }
+        Ok(())
+    }
+
+    /// That the binds of so many associations in X.410 mode were dissected as P1, and that nothing
+    /// was wrong but what tshark finds wrong with everybody's transfers in that mode.
+    pub fn shows_x410(&self, associations: usize) -> Result<(), Failed> {
+        let binds = self.frames("p1.MTABindArgument || p1.MTABindResult");
+        let connects = self.values("pres.cptype", "pres.mode_value");
+        if (binds.len(), connects.len()) != (2 * associations, associations)
+            || connects.iter().any(|mode| mode != "0")
+        {
+            return Err(format!("{binds:#?}, modes {connects:?}").into());
+        }
+        let faults = FAULTS.map(|fault| format!("({fault})")).join(" || ");
+        for message in self.values(&faults, "_ws.expert.message") {
+            if message != NOT_READ_IN_X410 {
+                return Err(message.into());
+            }
         }
         Ok(())
     }

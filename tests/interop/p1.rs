@@ -1,12 +1,15 @@
 //! P1 on the wire, read by tshark: every message is dissected, nothing is malformed.
 
+use std::path::Path;
+
 use libtest_mimic::{Failed, Trial};
+use mixgate::x400::config::Mode;
 use mixgate::x400::sink::{self, Sink};
 use mixgate::x400::source;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
-use super::capture::Capture;
+use super::capture::{Capture, Captured};
 use super::trial;
 
 pub fn trials() -> Vec<Trial> {
@@ -24,6 +27,13 @@ pub fn trials() -> Vec<Trial> {
             move || tshark_reads_p1(size, checkpoint_size, window_size),
         ));
     }
+    for mode in [Mode::X410, Mode::Of1984] {
+        trials.push(trial(
+            &format!("tshark_reads_p1_in_mode_{}", mode.name()),
+            &["tshark"],
+            move || tshark_reads_x410(mode),
+        ));
+    }
     trials
 }
 
@@ -33,12 +43,46 @@ const SESSIONS: usize = 2;
 
 fn tshark_reads_p1(size: usize, checkpoint_size: u8, window_size: u8) -> Result<(), Failed> {
     let folder = tempfile::tempdir()?;
-    let file = folder.path().join("p1.pcap");
-    let runtime = Runtime::new()?;
-    let (delivered, captured) = runtime.block_on(async {
+    let options = source::Options {
+        size,
+        checkpoint_size,
+        window_size,
+        ..source::Options::default()
+    };
+    exchange(folder.path(), None, options)?.shows(usize::try_from(MESSAGES)?, SESSIONS)
+}
+
+/// In X.410 mode tshark reads the binds, and no transfer of anybody; the same APDUs in normal mode
+/// are all right.
+fn tshark_reads_x410(mode: Mode) -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let dump = folder.path().join("dump");
+    let options = source::Options {
+        mode,
+        ..source::Options::default()
+    };
+    let captured = exchange(folder.path(), Some(&dump), options)?;
+    captured.shows_x410(SESSIONS)?;
+    let input = std::fs::read_dir(&dump)?.map(|entry| Ok(entry?.path()));
+    let options = source::Options {
+        input: input.collect::<std::io::Result<_>>()?,
+        ..source::Options::default()
+    };
+    exchange(folder.path(), None, options)?.shows(usize::try_from(MESSAGES)?, SESSIONS)
+}
+
+/// What tshark captures of messages from a source to a sink, which may keep them.
+fn exchange(
+    folder: &Path,
+    dump: Option<&Path>,
+    options: source::Options,
+) -> Result<Captured, Failed> {
+    let file = folder.join("p1.pcap");
+    let (summary, counted, captured) = Runtime::new()?.block_on(async {
         let sink = Sink::bind(sink::Options {
             listen: vec!["127.0.0.1:0".to_owned()],
             mta: "SINK".to_owned(),
+            dump: dump.map(Path::to_owned),
             ..sink::Options::default()
         })
         .await?;
@@ -49,23 +93,15 @@ fn tshark_reads_p1(size: usize, checkpoint_size: u8, window_size: u8) -> Result<
         let options = source::Options {
             to: to.to_string(),
             messages: Some(MESSAGES),
-            size,
             sessions: SESSIONS,
-            checkpoint_size,
-            window_size,
-            ..source::Options::default()
+            ..options
         };
         let summary = source::run(options, |_| {}).await?;
         drop(stop);
-        let counted = ended.await?;
-        let captured = capture.stop(SESSIONS);
-        if counted.messages != summary.delivered {
-            return Err(Failed::from(format!("{counted:?} for {summary:?}")));
-        }
-        Ok((summary.delivered, captured))
+        Ok::<_, Failed>((summary, ended.await?, capture.stop(SESSIONS)))
     })?;
-    if delivered != MESSAGES {
-        return Err(format!("{delivered} of {MESSAGES} messages delivered").into());
+    if (summary.delivered, counted.messages) != (MESSAGES, MESSAGES) {
+        return Err(format!("{counted:?} for {summary:?}").into());
     }
-    captured.shows(usize::try_from(MESSAGES)?, SESSIONS)
+    Ok(captured)
 }

@@ -16,6 +16,7 @@ use mixgate::osi::stack::{Network, Outgoing, Stack};
 use mixgate::osi::transport::TpduSize;
 use mixgate::osi::transport::tpdu::Tpdu;
 use mixgate::x400::bind::{self, Bind};
+use mixgate::x400::config::Mode;
 use mixgate::x400::transfer::{Bounds, Reader, SUFFIX, prefix};
 use mixgate::x400::{Config, Directory, Peer};
 
@@ -183,7 +184,8 @@ fn bind_of(octets: &Bytes) -> Result<Bind, String> {
     bind.map_err(|fault| fault.to_string())
 }
 
-/// The words and the layers of an opening TSDU; what nests is taken out of what it nests in.
+/// The words and the layers of an opening TSDU; what nests is taken out of what it nests in. X.410
+/// mode has no ACSE.
 pub struct Opening {
     pub presentation: String,
     pub acse: String,
@@ -197,12 +199,30 @@ pub fn opening(tsdu: &Bytes) -> Result<Opening, String> {
     let (presentation, user_data) = match spdu {
         Some(Spdu::Connect(connect)) => {
             let mut cp: CpType = asn1::decode(&connect.user_data).map_err(shown)?;
+            if let Some(mut rtorq) = cp.x410_mode_parameters.take() {
+                // One known system swaps the octets of the number.
+                rtorq.applicationprotocol = rtorq
+                    .applicationprotocol
+                    .map(|number| if number == 0x0c00 { 12 } else { number });
+                return of_rtse(
+                    format!("{cp:?}"),
+                    String::new(),
+                    RtseApdus::RtorqApdu(rtorq),
+                );
+            }
             let parameters = cp.normal_mode_parameters.as_mut().ok_or("no normal mode")?;
             let user_data = parameters.user_data.take();
             (format!("{cp:?}"), user_data)
         }
         Some(Spdu::Accept(accept)) => {
             let mut cpa: CpaPpdu = asn1::decode(&accept.user_data).map_err(shown)?;
+            if let Some(rtoac) = cpa.x410_mode_parameters.take() {
+                return of_rtse(
+                    format!("{cpa:?}"),
+                    String::new(),
+                    RtseApdus::RtoacApdu(rtoac),
+                );
+            }
             let parameters = cpa
                 .normal_mode_parameters
                 .as_mut()
@@ -239,7 +259,11 @@ pub fn opening(tsdu: &Bytes) -> Result<Opening, String> {
     };
     let references = (&external.direct_reference, &external.indirect_reference);
     let acse = format!("{acse:?} {references:?}");
-    let mut rtse: RtseApdus = value.decode().map_err(shown)?;
+    of_rtse(presentation, acse, value.decode().map_err(shown)?)
+}
+
+/// The rest of an opening, from the APDU of RTSE in it.
+fn of_rtse(presentation: String, acse: String, mut rtse: RtseApdus) -> Result<Opening, String> {
     let data = match &mut rtse {
         RtseApdus::RtorqApdu(rtorq) => &mut rtorq.connectiondatarq,
         RtseApdus::RtoacApdu(rtoac) => {
@@ -274,6 +298,19 @@ pub fn connect(conversation: &Conversation) -> Result<spdu::Connect, String> {
     }
 }
 
+/// The variant of P1 that a caller speaks; `None`: it is not P1.
+pub fn variant(connect: &spdu::Connect) -> Option<Mode> {
+    let cp: CpType = asn1::decode(&connect.user_data).ok()?;
+    match cp.x410_mode_parameters {
+        None => cp.normal_mode_parameters.map(|_| Mode::Normal),
+        Some(rtorq) => match rtorq.applicationprotocol {
+            Some(1) => Some(Mode::Of1984),
+            Some(12 | 0x0c00) => Some(Mode::X410),
+            _ => None,
+        },
+    }
+}
+
 /// Our end for a conversation: with the names, passwords and selectors of its double.
 pub fn end(
     conversation: &Conversation,
@@ -305,8 +342,10 @@ pub fn end(
         std::fs::write(&path, password).map_err(|fault| fault.to_string())?;
         Ok::<_, String>(Some(path))
     };
+    let mode = variant(&connect).ok_or("no P1")?;
     let peer = Peer {
         name: "double".to_owned(),
+        mode,
         mta: them.mta,
         password_file: file("ours", &us.password)?,
         peer_password_file: file("theirs", &them.password)?,
@@ -341,9 +380,9 @@ pub fn end(
         .0;
     open.calling.s = connect.calling_selector.clone().unwrap_or_default();
     open.calling.t = cr.calling.clone().unwrap_or_default();
-    let sending = match apdu.is_empty() {
-        true => Bytes::new(),
-        false => [&prefix(5)[..], apdu, &SUFFIX].concat().into(),
+    let sending = match (apdu.is_empty(), mode) {
+        (false, Mode::Normal) => [&prefix(5)[..], apdu, &SUFFIX].concat().into(),
+        _ => apdu.clone(),
     };
     let now = Instant::now();
     let end = End {

@@ -1,23 +1,22 @@
-//! Either side of captured P1 conversations in normal mode, played against our whole stack.
+//! Either side of captured P1 conversations, in each variant, played against our whole stack.
 
 use std::path::Path;
 use std::time::Instant;
 
 use bytes::Bytes;
 use libtest_mimic::{Failed, Trial};
-use mixgate::asn1;
-use mixgate::asn1::presentation::CpType;
 use mixgate::osi::rtse::{Indication, Request};
 use mixgate::osi::spdu::{self, FunctionalUnits, Spdu};
 use mixgate::osi::stack::{Network, Outgoing, Stack};
 use mixgate::osi::transport::tpdu::Tpdu;
+use mixgate::x400::config::Mode;
 use mixgate::x400::failure::Failure;
 use mixgate::x400::transfer::{SUFFIX, prefix};
 use mixgate::x400::{Config, Directory, Peer};
 
 use crate::capture::{self, Conversation, Side};
 use crate::corpus::Corpus;
-use crate::end::{Terms, connect, end, opening};
+use crate::end::{Terms, connect, end, opening, variant};
 
 /// The captures, and the bare APDU that each conversation of theirs transfers.
 pub const PLAYED: &[(&str, &[&str])] = &[
@@ -44,16 +43,32 @@ pub const PLAYED: &[(&str, &[&str])] = &[
     ("x400/mta/12-selectors88.pcap", &[""]),
 ];
 
+/// The same for the captures in which X.410 mode is spoken.
+const PLAYED_IN_X410: &[(&str, &[&str])] = &[
+    (
+        "x400/mta/03-plain84.pcap",
+        &["x400/mta/03-plain84-1.p1-message.ber"],
+    ),
+    (
+        "x400/mta/04-plain-x410.pcap",
+        &["x400/mta/04-plain-x410-1.p1-message.ber"],
+    ),
+];
+
 pub fn trials(corpus: &Corpus) -> Vec<Trial> {
     let mut trials = Vec::new();
-    for &(capture, apdus) in PLAYED {
+    let normal = PLAYED.iter().map(|played| (played, is_p1 as Wanted));
+    let x410 = PLAYED_IN_X410
+        .iter()
+        .map(|played| (played, is_x410 as Wanted));
+    for (&(capture, apdus), wanted) in normal.chain(x410) {
         let name = format!("p1::initiator_of {capture} delivers to our responder");
         trials.push(corpus.trial(&name, move |root| {
-            play(root, capture, apdus, Side::Responder)
+            play(root, capture, apdus, wanted, Side::Responder)
         }));
         let name = format!("p1::responder_of {capture} takes what our initiator sends");
         trials.push(corpus.trial(&name, move |root| {
-            play(root, capture, apdus, Side::Initiator)
+            play(root, capture, apdus, wanted, Side::Initiator)
         }));
     }
     let name = "p1::responder_of x400/mta/10-badauth88.pcap refuses our initiator";
@@ -61,15 +76,27 @@ pub fn trials(corpus: &Corpus) -> Vec<Trial> {
     trials
 }
 
-/// The P1 conversations of a capture, and the bare APDU each transfers.
+/// The P1 conversations of a capture in normal mode, and the bare APDU each transfers.
 pub fn conversations(
     root: &Path,
     name: &str,
     apdus: &[&str],
 ) -> Result<Vec<(Conversation, Bytes)>, Failed> {
+    wanted(root, name, apdus, is_p1)
+}
+
+/// Which conversations of a capture are wanted.
+type Wanted = fn(&Conversation) -> bool;
+
+fn wanted(
+    root: &Path,
+    name: &str,
+    apdus: &[&str],
+    wanted: Wanted,
+) -> Result<Vec<(Conversation, Bytes)>, Failed> {
     let conversations: Vec<_> = capture::conversations(root, name)?
         .into_iter()
-        .filter(is_p1)
+        .filter(wanted)
         .collect();
     if conversations.len() != apdus.len() {
         return Err(format!("{} P1 conversations", conversations.len()).into());
@@ -93,8 +120,8 @@ pub fn conversations(
 }
 
 /// Plays one side of every P1 conversation of a capture.
-fn play(root: &Path, name: &str, apdus: &[&str], ours: Side) -> Result<(), Failed> {
-    for (conversation, apdu) in conversations(root, name, apdus)? {
+fn play(root: &Path, name: &str, apdus: &[&str], which: Wanted, ours: Side) -> Result<(), Failed> {
+    for (conversation, apdu) in wanted(root, name, apdus, which)? {
         for cut in [usize::MAX, 1, 700] {
             let fault = |fault: String| format!("{}, cut at {cut}: {fault}", conversation.name);
             let (flow, terms) = (&conversation.flow, Terms::default());
@@ -105,21 +132,31 @@ fn play(root: &Path, name: &str, apdus: &[&str], ours: Side) -> Result<(), Faile
 }
 
 fn is_p1(conversation: &Conversation) -> bool {
-    let Ok(connect) = connect(conversation) else {
-        return false;
-    };
-    connect.functional_units == Some(FunctionalUnits::RTSE)
-        && asn1::decode::<CpType>(&connect.user_data)
-            .is_ok_and(|cp| cp.normal_mode_parameters.is_some())
+    spoken(conversation) == Some(Mode::Normal)
 }
 
-/// The bare APDU in the data of a conversation, read by hand: RTTRs of indefinite-length PDV lists.
+fn is_x410(conversation: &Conversation) -> bool {
+    spoken(conversation).is_some_and(|mode| mode != Mode::Normal)
+}
+
+fn spoken(conversation: &Conversation) -> Option<Mode> {
+    let connect = connect(conversation).ok()?;
+    let of_rtse = connect.functional_units == Some(FunctionalUnits::RTSE);
+    variant(&connect).filter(|_| of_rtse)
+}
+
+/// The bare APDU in the data of a conversation, read by hand: RTTRs of indefinite-length PDV lists,
+/// in X.410 mode the data as they are.
 fn transferred(conversation: &Conversation) -> Result<Bytes, String> {
     let mut whole = Vec::new();
     for (side, tsdu) in conversation.tsdus()? {
         let spdus = spdu::decode(&tsdu).map_err(|fault| fault.to_string())?;
         for spdu in spdus {
             if let (Spdu::DataTransfer { data, .. }, Side::Initiator) = (spdu, side) {
+                if is_x410(conversation) {
+                    whole.extend_from_slice(&data);
+                    continue;
+                }
                 let start = [0x61, 0x80, 0x30, 0x80, 2, 1, 3, 0xa0, 0x80, 4];
                 let rttr = data.strip_prefix(&start).ok_or("another form of data")?;
                 let rttr = match rttr {
@@ -131,6 +168,9 @@ fn transferred(conversation: &Conversation) -> Result<Bytes, String> {
                 whole.extend_from_slice(rttr);
             }
         }
+    }
+    if is_x410(conversation) {
+        return Ok(whole.into());
     }
     let apdu = whole.strip_prefix(&prefix(5)[..]).unwrap_or_default();
     Ok(Bytes::copy_from_slice(

@@ -520,6 +520,57 @@ mod tests {
     }
 
     #[test]
+    fn x226_8_2_x410_mode_holds_apdus_of_rtse() {
+        // As an independent implementation refuses: validation failure.
+        let captured = hex("3103800102");
+        let (reason, user_data) = read_cpr(&captured).unwrap();
+        assert_eq!(reason, None);
+        let context = NO_CONTEXT;
+        let rtorj = hex("b203800102");
+        assert_eq!(
+            user_data,
+            [Pdv {
+                context,
+                value: rtorj
+            }]
+        );
+        let nobody = Bytes::new();
+        assert_eq!(cpr(Mode::X410, &nobody, &[], None, &user_data), captured);
+        // RTAB is an ARU without more, and data stand bare.
+        let rtab = hex("b603800106");
+        let aborted = Pdv {
+            context,
+            value: rtab,
+        };
+        assert_eq!(
+            aru(Mode::X410, std::slice::from_ref(&aborted)),
+            hex("3103800106")
+        );
+        assert_eq!(
+            read_abort(&hex("3103800106")),
+            Ok(AbortPdu::User(vec![aborted]))
+        );
+        let value = hex("a080");
+        let bare = Pdv {
+            context,
+            value: value.clone(),
+        };
+        assert_eq!(data(Mode::X410, bare.clone()), value);
+        assert_eq!(read_user_data(Mode::X410, &value), Ok(vec![bare]));
+        // A CP says its mode, and has the parameters of that mode.
+        let cp = read_cp(&hex("310f a003800100 a108 a306 a004 a1028000")).unwrap();
+        assert_eq!((cp.mode, cp.proposals.len()), (Mode::X410, 0));
+        assert!(read_cp(&hex("3105 a003800100")).is_err());
+        for mode in [Mode::Normal, Mode::X410] {
+            let other = match mode {
+                Mode::Normal => "310f a003800100 a108 a206 a004 a1028000",
+                Mode::X410 => "3107 a003800101 a200",
+            };
+            assert!(read_cpa(mode, &hex(other)).is_err(), "{other}");
+        }
+    }
+
+    #[test]
     fn x226_8_2_a_cpr_of_a_real_responder() {
         let captured = hex(
             "3050 a51b 3007800100810251013007800100810251013007800100810251016131302f020101a02a6128
