@@ -10,6 +10,7 @@
 
 mod acse;
 mod presentation;
+mod rtse;
 mod session;
 mod table;
 mod transport;

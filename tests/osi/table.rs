@@ -30,16 +30,17 @@ pub fn play(machine: &mut impl Machine, scripts: &[&[&str]]) {
     }
 }
 
-/// The cells of the tables under a heading by event and state, and what `!` stands for there.
+/// The cells of the tables under a heading by event and state, and what `!` stands for there: by
+/// state, or under no name in all others.
 struct Section {
     cells: BTreeMap<(String, String), String>,
-    protocol_error: String,
+    protocol_errors: BTreeMap<String, String>,
 }
 
 fn read(heading: &str) -> Section {
     let mut section = Section {
         cells: BTreeMap::new(),
-        protocol_error: String::new(),
+        protocol_errors: BTreeMap::new(),
     };
     let document = std::fs::read_to_string(DOCUMENT).expect("the document");
     let lines = document
@@ -49,8 +50,14 @@ fn read(heading: &str) -> Section {
         .take_while(|line| !line.starts_with("## "));
     let mut states = Vec::new();
     for line in lines {
-        if let Some(meaning) = line.strip_prefix("`!` is `") {
-            section.protocol_error = meaning.split('`').next().unwrap_or_default().to_owned();
+        if line.trim_start_matches("- ").starts_with("`!` ") {
+            let quoted: Vec<&str> = line.split('`').skip(3).step_by(2).collect();
+            let (meaning, states) = quoted.split_last().expect("what ! stands for");
+            for state in if states.is_empty() { &[""] } else { states } {
+                let protocol_error = (*meaning).to_owned();
+                let state = (*state).to_owned();
+                section.protocol_errors.insert(state, protocol_error);
+            }
         }
         let Some(row) = line.strip_prefix('|') else {
             states.clear();
@@ -77,9 +84,12 @@ fn read(heading: &str) -> Section {
 }
 
 /// A cell as the document writes it.
-fn cell(before: &str, out: Option<Vec<String>>, after: &str, protocol_error: &str) -> String {
-    let Some(out) = out else {
-        return "x".to_owned();
+fn cell(before: &str, out: Option<Vec<String>>, after: &str, error: Option<&String>) -> String {
+    let out = match out {
+        // A request refused changes nothing.
+        None if before == after => return "x".to_owned(),
+        None => vec!["refused".to_owned()],
+        Some(out) => out,
     };
     let out = out.join(", ");
     let cell = match (out.is_empty(), before == after) {
@@ -88,7 +98,7 @@ fn cell(before: &str, out: Option<Vec<String>>, after: &str, protocol_error: &st
         (false, true) => out,
         (false, false) => format!("{out} → {after}"),
     };
-    if cell == protocol_error {
+    if Some(&cell) == error {
         "!".to_owned()
     } else {
         cell
@@ -112,7 +122,9 @@ pub fn check<M: Machine>(heading: &str, ways: &[Way], events: &[&str], fresh: im
                 "the way into {column} ends in {before}"
             );
             let out = machine.happen(event);
-            let done = cell(&before, out, &machine.state(), &section.protocol_error);
+            let errors = &section.protocol_errors;
+            let error = errors.get(*column).or(errors.get(""));
+            let done = cell(&before, out, &machine.state(), error);
             let place = ((*event).to_owned(), (*column).to_owned());
             match section.cells.remove(&place) {
                 Some(said) if said == done => {}

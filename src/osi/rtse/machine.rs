@@ -246,6 +246,10 @@ impl Rtse {
                 if self.phase != Phase::Open || self.turn {
                     return misuse("RT-TURN-PLEASE request", "the turn is here, or nowhere");
                 }
+                let refused = self.receiving.as_ref().is_some_and(Receiving::is_refused);
+                if refused || self.is_withdrawn() {
+                    return misuse("RT-TURN-PLEASE request", "an activity is being ended");
+                }
                 out.push(Outgoing::Presentation(presentation::Request::TokenPlease {
                     tokens: Tokens::DATA,
                     user_data: vec![self.pdv(apdu::rttp(priority))],
@@ -289,17 +293,60 @@ impl Rtse {
         if self.phase == Phase::Gone {
             return out;
         }
-        match below {
-            Below::Acse(indication) => self.acse_indication(indication, &mut out),
-            Below::Presentation(indication) => {
-                if let Err(fault) = self.presentation_indication(indication, &mut out) {
-                    let explanation = format!("RTSE protocol error of the peer: {fault}");
-                    self.give_up(AbortReason::PROTOCOLERROR, &explanation, &mut out);
-                    out.push(Outgoing::Indication(Indication::PAbort { explanation }));
-                }
+        let opening = matches!(self.phase, Phase::Opening { .. });
+        let handled = match below {
+            below if !self.in_place(&below) => {
+                Err(format!("out of place in state {}: {below:?}", self.state()))
             }
+            Below::Acse(indication) => self.acse_indication(indication, &mut out),
+            Below::Presentation(indication) => self.presentation_indication(indication, &mut out),
+        };
+        if let Err(fault) = handled {
+            let explanation = format!("RTSE protocol error of the peer: {fault}");
+            self.give_up(AbortReason::PROTOCOLERROR, &explanation, &mut out);
+            out.push(Outgoing::Indication(broken(opening, explanation)));
         }
         out
+    }
+
+    /// The state of the association and of its transfer: `+` where the next move is ours, or was.
+    #[must_use]
+    pub fn state(&self) -> &'static str {
+        match (&self.phase, &self.sending, &self.receiving) {
+            (Phase::Idle, ..) => "idle",
+            (Phase::Opening { .. }, ..) => "opening+",
+            (Phase::Answering { .. }, ..) => "opening-",
+            (Phase::Open, Some(sending), _) => sending.state(),
+            (Phase::Open, None, Some(receiving)) => receiving.state(),
+            (Phase::Open, None, None) if self.turn => "open+",
+            (Phase::Open, None, None) => "open-",
+            (Phase::Closing, ..) => "closing+",
+            (Phase::Closed, ..) => "closing-",
+            (Phase::Gone, ..) => "gone",
+        }
+    }
+
+    /// Whether what a layer below tells can come in this phase of the association.
+    fn in_place(&self, below: &Below) -> bool {
+        use acse::Indication as Acse;
+        match below {
+            Below::Acse(Acse::Abort(_) | Acse::ProviderAbort(_)) => true,
+            Below::Acse(Acse::Associate(_)) => self.phase == Phase::Idle,
+            Below::Acse(Acse::Accepted(_) | Acse::Refused(_)) => {
+                matches!(self.phase, Phase::Opening { .. })
+            }
+            Below::Acse(Acse::Release) => self.is_idle() && !self.turn,
+            Below::Acse(Acse::Released) => self.phase == Phase::Closing,
+            Below::Presentation(presentation::Indication::TokenPlease { .. }) => {
+                matches!(self.phase, Phase::Open | Phase::Closing)
+            }
+            Below::Presentation(_) => self.phase == Phase::Open,
+        }
+    }
+
+    /// Whether the association is open, and no transfer under way.
+    fn is_idle(&self) -> bool {
+        self.phase == Phase::Open && !self.is_transferring()
     }
 
     /// An indication of the presentation layer; an error is the peer's fault.
@@ -315,6 +362,9 @@ impl Rtse {
                     receiving.data(self.agreed.mode, pdv.value, out)?;
                 }
             }
+            // The turn was given, or the association is closed, while the peer asked.
+            presentation::Indication::TokenPlease { .. }
+                if !self.turn || self.phase != Phase::Open => {}
             presentation::Indication::TokenPlease { user_data, .. } => {
                 let priority = match user_data.first().map(|pdv| apdu::read(&pdv.value)) {
                     Some(Ok(Apdu::TurnPlease { priority })) => priority,
@@ -338,13 +388,23 @@ impl Rtse {
     ) -> Result<(), String> {
         use session::Indication as Session;
         match indication {
+            Session::ActivityStart { .. } | Session::ActivityResume(_) | Session::ControlGive
+                if self.turn || self.receiving.is_some() =>
+            {
+                return Err(format!("{indication:?} in state {}", self.state()));
+            }
+            Session::ActivityInterrupt { .. } | Session::ActivityDiscard { .. }
+                if self.turn || self.is_withdrawn() =>
+            {
+                return Err(format!("{indication:?} in state {}", self.state()));
+            }
             Session::ActivityStart { identifier, .. } => {
-                let activity = self.begin(0, identifier)?;
+                let activity = self.begin(0, identifier);
                 out.push(Outgoing::Indication(Indication::TransferBegin { activity }));
             }
             Session::ActivityResume(resume) => {
                 let point = resume.serial.get();
-                let activity = self.begin(point, resume.identifier)?;
+                let activity = self.begin(point, resume.identifier);
                 let old = linked(resume.old, &self.agreed.connection);
                 out.push(Outgoing::Indication(Indication::TransferResume {
                     old,
@@ -395,7 +455,11 @@ impl Rtse {
             Session::ActivityEndAck { .. }
             | Session::ActivityInterruptAck(_)
             | Session::ActivityDiscardAck(_) => {
-                let sending = self.sending.take().ok_or("a confirmation of no transfer")?;
+                let ended = matches!(indication, Session::ActivityEndAck { .. });
+                let sending = self
+                    .sending
+                    .take_if(|sending| sending.awaits_confirmation(ended))
+                    .ok_or("a confirmation of no transfer")?;
                 out.push(Outgoing::Indication(Indication::TransferConfirm(
                     sending.outcome(),
                 )));
@@ -411,16 +475,19 @@ impl Rtse {
         Ok(())
     }
 
-    /// The peer starts an activity, or resumes it after a point; an error if it is out of place.
-    fn begin(&mut self, point: u32, identifier: Bytes) -> Result<Activity, String> {
-        if self.phase != Phase::Open || self.receiving.is_some() {
-            return Err("an activity out of place".to_owned());
-        }
+    /// The peer starts an activity, or resumes it after a point.
+    fn begin(&mut self, point: u32, identifier: Bytes) -> Activity {
         self.receiving = Some(Receiving::start(point));
-        Ok(Activity {
+        Activity {
             connection: self.agreed.connection.clone(),
             identifier,
-        })
+        }
+    }
+
+    /// Whether the peer has ended the activity while the user is to answer for the APDU.
+    fn is_withdrawn(&self) -> bool {
+        let receiving = self.receiving.as_ref();
+        receiving.is_some_and(|receiving| receiving.withdrawn().is_some())
     }
 
     /// The peer ends the activity without completing it.

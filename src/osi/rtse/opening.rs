@@ -111,11 +111,12 @@ impl Rtse {
         self.agreed.window = window_size.into();
     }
 
+    /// An indication of association control; an error is the peer's fault.
     pub(super) fn acse_indication(
         &mut self,
         indication: acse::Indication,
         out: &mut Vec<Outgoing>,
-    ) {
+    ) -> Result<(), String> {
         match indication {
             acse::Indication::Associate(associate) => match self.associate(*associate) {
                 Ok(open) => out.push(Outgoing::Indication(Indication::Open(Box::new(open)))),
@@ -124,20 +125,10 @@ impl Rtse {
                     out.push(Outgoing::Indication(Indication::PAbort { explanation }));
                 }
             },
-            acse::Indication::Accepted(accept) => match self.accepted(&accept) {
-                Ok(opened) => out.push(Outgoing::Indication(Indication::OpenConfirm(Ok(opened)))),
-                Err(fault) => {
-                    let explanation = format!("RTSE protocol error of the peer: {fault}");
-                    self.give_up(AbortReason::PROTOCOLERROR, &explanation, out);
-                    let refused = Refused {
-                        transient: true,
-                        user_data: None,
-                        reason: None,
-                        explanation,
-                    };
-                    out.push(Outgoing::Indication(Indication::OpenConfirm(Err(refused))));
-                }
-            },
+            acse::Indication::Accepted(accept) => {
+                let opened = self.accepted(&accept)?;
+                out.push(Outgoing::Indication(Indication::OpenConfirm(Ok(opened))));
+            }
             acse::Indication::Refused(refused) => {
                 self.phase = Phase::Gone;
                 let rtorj = refused
@@ -194,6 +185,7 @@ impl Rtse {
                 out.push(Outgoing::Indication(broken(opening, explanation)));
             }
         }
+        Ok(())
     }
 
     /// A-ASSOCIATE indication: the parameters of the RT-OPEN indication.

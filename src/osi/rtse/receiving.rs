@@ -74,6 +74,16 @@ impl Receiving {
         self.withdrawn
     }
 
+    /// The state of the transfer, by name.
+    pub(super) fn state(&self) -> &'static str {
+        match self.stage {
+            Stage::Receiving => "receiving",
+            Stage::Complete if self.withdrawn.is_some() => "withdrawn",
+            Stage::Complete => "received",
+            Stage::Refused => "refused",
+        }
+    }
+
     /// Whether the user is to answer an RT-TRANSFER indication.
     pub(super) fn is_complete(&self) -> bool {
         self.stage == Stage::Complete
@@ -127,7 +137,8 @@ impl Receiving {
 
     /// The user has secured what came before a point.
     pub(super) fn secured(&mut self, point: u32, out: &mut Vec<Outgoing>) -> Result<(), Misuse> {
-        if self.stage == Stage::Refused {
+        // Nobody waits for it any more.
+        if self.stage == Stage::Refused || self.withdrawn.is_some() {
             return Ok(());
         }
         let serial = Serial::new(point).filter(|_| self.confirmed < point && point <= self.set);

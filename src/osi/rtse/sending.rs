@@ -129,6 +129,24 @@ impl Sending {
         self.go_on(out);
     }
 
+    /// The state of the transfer, by name.
+    pub(super) fn state(&self) -> &'static str {
+        match self.stage {
+            Stage::Sending => "sending",
+            Stage::Ending => "ending",
+            Stage::Stopping(_) => "stopping",
+        }
+    }
+
+    /// Whether the peer is to confirm that the activity is ended, or what else becomes of it.
+    pub(super) fn awaits_confirmation(&self, ended: bool) -> bool {
+        match self.stage {
+            Stage::Sending => false,
+            Stage::Ending => ended,
+            Stage::Stopping(_) => !ended,
+        }
+    }
+
     /// Whether the user's octets are awaited, and nothing else.
     pub(super) fn is_pulling(&self) -> bool {
         self.pulling && self.set == self.confirmed && matches!(self.stage, Stage::Sending)
