@@ -59,7 +59,7 @@ const EVENTS: &[&str] = &[
     "SCONreq", "SCONrsp+", "SCONrsp-", "SRELreq", "SRELrsp+", "SUABreq",
     "SDTreq", "SGTreq", "SPTreq", "SCGreq", "SSYNmreq", "SSYNmrsp", "SUERreq", "SACTSreq",
     "SACTRreq", "SACTIreq", "SACTIrsp", "SACTDreq", "SACTDrsp", "SACTEreq", "SACTErsp",
-    "CN", "AC", "RF", "FN", "DN", "AB", "AA",
+    "CN", "CN for an unknown selector", "AC", "RF", "FN", "DN", "AB", "AA",
     "DT", "GT", "PT", "GTC", "GTA", "MIP", "MIA", "ED", "ER", "AS", "AR", "AI", "AIA", "AD", "ADA",
     "AE", "AEA", "no SPDU",
     "TCONind", "TCONcnf", "TDISind", "TIM",
@@ -72,6 +72,8 @@ impl End {
     fn new(keep_transport: bool) -> Self {
         let config = Config {
             keep_transport,
+            // Of who calls no selector, too.
+            selectors: vec![Bytes::new()],
             ..Config::default()
         };
         Self {
@@ -159,9 +161,10 @@ fn spdu(event: &str, next: Serial) -> Option<Spdu> {
     };
     let functional_units = Some(FunctionalUnits::RTSE);
     Some(match event {
-        "CN" => Spdu::Connect(Box::new(spdu::Connect {
+        "CN" | "CN for an unknown selector" => Spdu::Connect(Box::new(spdu::Connect {
             item,
             functional_units,
+            called_selector: (event != "CN").then(|| Bytes::from_static(b"?")),
             ..Default::default()
         })),
         "AC" => Spdu::Accept(Box::new(spdu::Accept {
