@@ -151,6 +151,7 @@ fn carried(out: Vec<Outgoing>) -> Below {
             acse::Request::Refuse(refuse) => Associated::Refused(acse::Refused {
                 transient: refuse.transient,
                 user_information: refuse.user_information,
+                diagnostic: None,
                 explanation: String::new(),
             }),
             acse::Request::Release => Associated::Release,
@@ -192,6 +193,7 @@ fn incoming(event: &str, points: u32) -> Below {
         "A-ASCcnf- without RTORJ" => Below::Acse(Associated::Refused(acse::Refused {
             transient: true,
             user_information: Vec::new(),
+            diagnostic: None,
             explanation: String::new(),
         })),
         "RTTP" => sent(&[ANSWERED], "RT-TPreq"),
