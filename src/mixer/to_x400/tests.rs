@@ -221,6 +221,47 @@ fn app_b_for_1984_fields_are_text_and_every_part_finds_a_form() {
 }
 
 #[test]
+fn app_b_what_was_made_for_1984_comes_back_whatever_its_first_line_is_called() {
+    let mail = "From: a@b.example\nX-Fruit: Kiwi\nContent-Type: multipart/mixed; boundary=x\n\n--x\n\nText\n--x\nContent-Type: image/png; name=a.png\nContent-Transfer-Encoding: base64\n\nAAEC\n--x--\n";
+    let made =
+        copied_for(of_1984(), &envelope(&["a@example.net"]), &|_| true, mail).expect("a message");
+    let apdu = made.apdu.to_bytes();
+    let (gateway, tables) = (Gateway::default(), Tables::default());
+    let peer = PeerProfile::default();
+    let context = Context {
+        id: "01JABCDEFGHJKMNPQRSTVWXYZ0".into(),
+        now: "2026-11-22T12:00:00+01:00[+01:00]".parse().expect("a time"),
+        gateway: &gateway,
+        tables: &tables,
+        peer: &peer,
+    };
+    // Older gateways write the name in capitals and without its colon.
+    for name in [
+        &b"RFC-822-Headers:"[..],
+        b"RFC-822-HEADERS ",
+        b"rfc-822-headers:",
+    ] {
+        let mut octets = apdu.to_vec();
+        let at = octets
+            .windows(name.len())
+            .position(|octets| octets == b"RFC-822-Headers:")
+            .expect("the first line");
+        octets[at..at + name.len()].copy_from_slice(name);
+        let back = crate::mixer::to_rfc822::message(&context, &octets.into()).expect("a mail");
+        let back = Mail::parse(back.mail.to_bytes()).expect("a mail");
+        let fruit = back.header().first("X-Fruit").expect("the field");
+        assert_eq!(fruit.text().trim(), "Kiwi");
+        let [text, png] = back.root.children() else {
+            panic!("{:?}", back.root)
+        };
+        assert_eq!(text.decoded().to_bytes(), "Text");
+        assert!(png.media_type.is("image", "png"));
+        assert_eq!(png.media_type.parameter("name"), Some("a.png"));
+        assert_eq!(png.decoded().to_bytes(), &[0, 1, 2][..]);
+    }
+}
+
+#[test]
 fn s5_1_7_the_new_fields_become_elements() {
     let (envelope, ipm) = simple(
         "From: a@b.example\nSender: s@b.example\nImportance: High\nSensitivity: private\nAutoforwarded: TRUE\nPriority: urgent\nConversion: Prohibited\nX400-Content-Identifier: ABC\nReply-By: Fri, 2 Jan 1998 09:00:00 +0100\nX400-Originator: x@y.example\nMessage-Type: Delivery Report\n\n",
