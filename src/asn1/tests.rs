@@ -340,10 +340,7 @@ fn an_empty_optional_list_is_read_and_not_written() {
 #[test]
 fn nothing_is_left_out_where_an_unknown_element_could_be_taken_for_it() {
     let name: ORName = same("6008 3000 3000 3002 0500");
-    assert_eq!(
-        name.built_in_domain_defined_attributes,
-        Some(Vec::new().into())
-    );
+    assert_eq!(name.built_in_domain_defined_attributes, Some(Vec::new()));
     assert_eq!(name.unknown.len(), 1);
 }
 
