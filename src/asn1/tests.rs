@@ -240,7 +240,7 @@ fn hundred_messages_within_one_another_are_read_one_at_a_time_on_a_small_stack()
             levels += 1;
         }
     };
-    let small = std::thread::Builder::new().stack_size(128 * 1024);
+    let small = std::thread::Builder::new().stack_size(512 * 1024);
     assert_eq!(small.spawn(walk).unwrap().join().unwrap(), 100);
 }
 
