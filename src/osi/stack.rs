@@ -34,7 +34,7 @@ pub struct Config {
     pub acse: acse::Config,
     /// Reliable transfer.
     pub rtse: rtse::Config,
-    /// How long the peer may take over its next step of a transfer.
+    /// How long the peer may take over its next step of a transfer: 4096 octets, a point, an answer.
     pub transfer_timeout: Duration,
     /// How long an association may stand without a transfer before it is aborted; `None`: for ever.
     pub idle_timeout: Option<Duration>,
@@ -96,6 +96,9 @@ pub enum Cause {
     Association(acse::AssociateSourceDiagnostic),
 }
 
+/// Octets that are a step, whatever they say: whoever sends fewer makes no progress.
+const STEP: usize = 4096;
+
 /// All layers of one connection.
 #[derive(Debug)]
 pub struct Stack {
@@ -106,8 +109,10 @@ pub struct Stack {
     rtse: rtse::Rtse,
     transfer_timeout: Duration,
     idle_timeout: Option<Duration>,
-    /// When something last happened.
+    /// When the last step was done.
     last: Instant,
+    /// Octets that came since.
+    came: usize,
     cause: Option<Cause>,
 }
 
@@ -125,6 +130,7 @@ impl Stack {
             idle_timeout: config.idle_timeout,
             last: now,
             cause: None,
+            came: 0,
         }
     }
 
@@ -158,11 +164,28 @@ impl Stack {
     /// What the network tells.
     #[must_use]
     pub fn network(&mut self, event: Network, now: Instant) -> Vec<Outgoing> {
-        self.last = now;
         let mut out = Vec::new();
+        if let Network::Octets(octets) = &event {
+            self.came += octets.len();
+        }
         let events = self.transport.network(event, now);
+        let is_whole = events
+            .iter()
+            .any(|event| matches!(event, transport::Outgoing::Indication(_)));
         self.transport_out(events, now, &mut out);
+        if self.came >= STEP || is_whole && self.is_step(&out) {
+            self.last = now;
+            self.came = 0;
+        }
         out
+    }
+
+    /// Whether it is a step of the peer's that whole TSDUs came, to which this is the answer. A few
+    /// octets of an APDU are none, nor is what is of no effect.
+    fn is_step(&self, out: &[Outgoing]) -> bool {
+        let is_data =
+            |event: &Outgoing| matches!(event, Outgoing::Indication(rtse::Indication::Octets(_)));
+        !self.rtse.is_receiving() || !out.iter().all(is_data)
     }
 
     /// When [`Stack::tick`] wants to be called, if nothing happens before.

@@ -48,7 +48,8 @@ pub struct Config {
     pub window_size: u8,
     /// Seconds to open an association, from the TCP connection to the answered bind.
     pub open_timeout: u64,
-    /// Seconds a peer may take over its next step of a transfer, the confirmation included.
+    /// Seconds a peer may take over its next step of a transfer: 4096 octets, a checkpoint, the
+    /// confirmation.
     pub transfer_timeout: u64,
     /// Seconds an association may stand idle before its initiator releases it; a peer's may stand
     /// twice as long.

@@ -213,6 +213,8 @@ async fn serve<H: Handler>(
         address: from,
         association,
     };
+    // Whether the log says why there is no association.
+    let mut is_told = false;
     loop {
         let told = tokio::select! {
             told = link.next() => told,
@@ -224,7 +226,10 @@ async fn serve<H: Handler>(
                 return link.finish().await;
             }
             () = &mut half_open, if entry.room.is_none() => {
-                return warn!("closed: no association within {patience:?}");
+                if !is_told {
+                    warn!("closed: no association within {patience:?}");
+                }
+                return;
             }
         };
         let answer = match told {
@@ -237,6 +242,7 @@ async fn serve<H: Handler>(
                     let idle = peer.idle_timeout(config.idle_timeout);
                     link.set_idle_timeout(idle.map(|idle| idle.saturating_mul(2)));
                 }
+                is_told |= entry.room.is_none();
                 Some(answer)
             }
             Some(Indication::TransferBegin { .. }) => receive(shared, &mut link, &caller).await,
@@ -245,6 +251,7 @@ async fn serve<H: Handler>(
             Some(Indication::TurnGive) => Some(Request::TurnGive),
             Some(Indication::UAbort { explanation } | Indication::PAbort { explanation }) => {
                 info!(mta = caller.mta, explanation, "association ended");
+                is_told = true;
                 None
             }
             Some(_) => None,
@@ -369,7 +376,10 @@ async fn transfer<H: Handler>(
             }
             Indication::TransferDiscarded { explanation }
             | Indication::TransferInterrupted { explanation } => {
-                info!(mta = caller.mta, explanation, "transfer broken off");
+                // With the association, for the reason it ends for: that is told next.
+                if !link.is_over() {
+                    info!(mta = caller.mta, explanation, "transfer broken off");
+                }
                 return Ok(false);
             }
             Indication::UAbort { explanation } | Indication::PAbort { explanation } => {

@@ -113,6 +113,12 @@ impl Rtse {
         self.sending.is_some() || self.receiving.is_some()
     }
 
+    /// Whether a transfer from the peer is under way.
+    #[must_use]
+    pub fn is_receiving(&self) -> bool {
+        self.receiving.is_some()
+    }
+
     /// Whose move it is.
     #[must_use]
     pub fn waiting(&self) -> Waiting {
