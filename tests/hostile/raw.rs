@@ -77,7 +77,7 @@ impl Raw {
     /// Makes a transfer of these octets, as P1 wraps them if that is asked; why it is refused.
     pub async fn refused(&mut self, apdu: &[u8], is_wrapped: bool) -> NotTransferred {
         let prefix = match is_wrapped {
-            true => prefix(self.stack.rtse().user_context()),
+            true => prefix(self.stack.rtse().user_context().unwrap()),
             false => Bytes::new(),
         };
         let mut octets = Bytes::from([&prefix, apdu].concat());
