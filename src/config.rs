@@ -202,7 +202,14 @@ impl Config {
             .iter_mut()
             .flat_map(|peer| [&mut peer.password_file, &mut peer.peer_password_file])
             .flatten();
-        for path in self.mapping.tables.iter_mut().chain(passwords) {
+        let tls = self.x400.tls.iter_mut();
+        let certificates = tls.flat_map(|tls| {
+            [&mut tls.certificate, &mut tls.key]
+                .into_iter()
+                .chain(&mut tls.authorities)
+        });
+        let paths = self.mapping.tables.iter_mut().chain(passwords);
+        for path in paths.chain(certificates) {
             *path = folder.join(&*path);
         }
     }
@@ -270,6 +277,9 @@ impl Config {
                 fault("", format!("[x400] {key} must not be 0"));
             }
         }
+        if let Some(Err(error)) = x400.tls.as_ref().map(x400::tls::Tls::new) {
+            fault("", error.to_string());
+        }
         let mut names: Vec<&str> = Vec::new();
         for peer in &self.x400.peer {
             if peer.name.is_empty() {
@@ -292,6 +302,9 @@ impl Config {
                 }
             }
             if let Err(error) = peer.passwords() {
+                fault(&peer.name, error.to_string());
+            }
+            if let Err(error) = peer.check_tls(self.x400.tls.as_ref()) {
                 fault(&peer.name, error.to_string());
             }
         }

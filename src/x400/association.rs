@@ -6,11 +6,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use bytes::Bytes;
+use rustls::pki_types::CertificateDer;
 
 use super::bind::{self, Bind};
 use super::config::{self, Config, Passwords, Peer};
 use super::failure::{Failure, Step};
 use super::standing::Standing;
+use super::tls::{Side, Tls};
 use crate::asn1;
 use crate::asn1::mta::MTABindError;
 use crate::asn1::oids::{ID_AC_MTS_TRANSFER, ID_AS_MTA_RTSE, ID_AS_MTSE};
@@ -76,6 +78,7 @@ pub struct Directory {
     passwords: Vec<Passwords>,
     /// How we stand with each peer, in the same order.
     standings: Vec<Arc<Standing>>,
+    tls: Option<Tls>,
 }
 
 /// A caller that is accepted.
@@ -113,10 +116,26 @@ impl Directory {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             mta: mta.to_owned(),
+            tls: config.tls.as_ref().map(Tls::new).transpose()?,
             standings: config.peer.iter().map(|_| Arc::default()).collect(),
             config,
             passwords,
         })
+    }
+
+    /// TLS, if it is configured.
+    #[must_use]
+    pub fn tls(&self) -> Option<&Tls> {
+        self.tls.as_ref()
+    }
+
+    /// Whether the certificates shown on a connection are the peer's, if it is known by one.
+    fn judge_certificate(&self, peer: &Peer, shown: &[CertificateDer<'_>]) -> Result<(), String> {
+        match (&peer.tls, &self.tls) {
+            (None, _) => Ok(()),
+            (Some(wanted), Some(tls)) => tls.judge(wanted, shown, Side::Caller),
+            (Some(_), None) => Err("there is no [x400.tls]".to_owned()),
+        }
     }
 
     /// How we stand with the configured peer of this name.
@@ -213,7 +232,12 @@ impl Directory {
     ///
     /// # Errors
     /// It is refused.
-    pub fn judge(&self, open: &Open, from: SocketAddr) -> Result<Welcome, Box<Unwelcome>> {
+    pub fn judge(
+        &self,
+        open: &Open,
+        from: SocketAddr,
+        shown: &[CertificateDer<'_>],
+    ) -> Result<Welcome, Box<Unwelcome>> {
         let refuse = |error, explanation: String| {
             Err(Box::new(Unwelcome {
                 response: refuse(error),
@@ -241,6 +265,7 @@ impl Directory {
             (peer.mode == mode || self.config.lenient)
                 && peer.accepts_from(from.ip())
                 && peer.accepts_selectors(&open.calling)
+                && self.judge_certificate(peer, shown).is_ok()
                 && expected.is_none_or(|expected| same(expected, &said.password))
         });
         let answer = match known {
@@ -267,6 +292,9 @@ impl Directory {
                     }
                     Some((peer, _)) if !peer.accepts_selectors(&open.calling) => {
                         format!("{:?} does not call from {:?}", said.mta, open.calling)
+                    }
+                    Some((peer, _)) if let Err(why) = self.judge_certificate(peer, shown) => {
+                        format!("{:?}: {why}", said.mta)
                     }
                     Some(_) => format!("{:?} gave another password than expected", said.mta),
                 };
@@ -374,7 +402,7 @@ mod tests {
         let mut open = directory.open(&directory.config.peer[0], "261122045628Z");
         open.user_data = bind::argument(directory.config.peer[0].mode, &bind);
         let from: SocketAddr = format!("{from}:999").parse().unwrap();
-        directory.judge(&open, from).map_err(|unwelcome| {
+        directory.judge(&open, from, &[]).map_err(|unwelcome| {
             let OpenResponse::Refuse {
                 transient,
                 user_data,
@@ -457,7 +485,7 @@ mod tests {
                 password: b"theirs".to_vec(),
             };
             open.user_data = bind::argument(called, &bind);
-            let judged = directory.judge(&open, from);
+            let judged = directory.judge(&open, from, &[]);
             let named = judged.as_ref().map(|w| (w.peer.as_deref(), w.mode));
             assert_eq!(judged.is_ok(), welcome, "{judged:?}");
             if welcome {

@@ -11,6 +11,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Schedule;
+use super::tls::{self, PeerTls};
 use crate::network::Network;
 use crate::osi::presentation::Address;
 
@@ -54,6 +55,8 @@ pub struct Config {
     /// Seconds an association may stand idle before its initiator releases it; a peer's may stand
     /// twice as long.
     pub idle_timeout: u64,
+    /// Our certificate, and where calls over TLS are taken.
+    pub tls: Option<tls::Config>,
     /// The peer MTAs.
     pub peer: Vec<Peer>,
 }
@@ -76,6 +79,7 @@ impl Default for Config {
             open_timeout: 30,
             transfer_timeout: 120,
             idle_timeout: 60,
+            tls: None,
             peer: Vec::new(),
         }
     }
@@ -152,6 +156,8 @@ pub struct Peer {
     pub our_p_selector: Selector,
     /// Whether it must call from the selectors at which we call it.
     pub check_selectors: bool,
+    /// It is called over TLS, and calls over TLS only, with this certificate.
+    pub tls: Option<PeerTls>,
 }
 
 /// A time zone of the system's database, by name.
@@ -215,6 +221,17 @@ impl FromStr for Mode {
 /// A fault in the configuration of a peer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// A file of `[x400.tls]` cannot be used.
+    #[error(transparent)]
+    Tls(#[from] tls::Error),
+    /// A peer is known by a certificate that cannot be judged.
+    #[error("peer {peer}: {fault}")]
+    PeerTls {
+        /// The peer's name.
+        peer: String,
+        /// Why it cannot.
+        fault: &'static str,
+    },
     /// The password to be expected is empty: anyone would know it.
     #[error("peer {peer}: the peer-password-file is empty")]
     NoPassword {
@@ -311,6 +328,28 @@ impl Peer {
             Some(Zone(zone)) => zone.clone(),
             None => TimeZone::system(),
         }
+    }
+
+    /// Whether its certificate can be judged.
+    ///
+    /// # Errors
+    /// Why it cannot.
+    pub fn check_tls(&self, ours: Option<&tls::Config>) -> Result<(), Error> {
+        let fault = match (&self.tls, ours) {
+            (None, _) => return Ok(()),
+            (Some(_), None) => "tls needs [x400.tls] with our own certificate and key",
+            (Some(tls), _) if tls.name.is_none() && tls.fingerprints.is_empty() => {
+                "tls needs a name or fingerprints, by which its certificate is known"
+            }
+            (Some(tls), Some(ours)) if tls.name.is_some() && ours.authorities.is_none() => {
+                "tls name needs [x400.tls] authorities, who vouch for it"
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::PeerTls {
+            peer: self.name.clone(),
+            fault,
+        })
     }
 
     /// Reads the peer's passwords; a line end after one does not count.
@@ -420,7 +459,8 @@ impl From<Selector> for String {
     }
 }
 
-fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
+/// The octets that hexadecimal digits stand for.
+pub(super) fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
     let digits: Vec<u8> = digits
         .chars()
         .map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok()))

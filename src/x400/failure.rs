@@ -139,6 +139,51 @@ impl Failure {
         Self::new(Step::Connection, what, NO_ANSWER)
     }
 
+    /// A TLS handshake that came to nothing, or was undone right after it.
+    #[must_use]
+    pub(super) fn of_tls(fault: &io::Error) -> Self {
+        use rustls::{AlertDescription as Alert, Error};
+        let said = fault.get_ref().and_then(|said| said.downcast_ref());
+        let advice = match said {
+            Some(Error::AlertReceived(
+                Alert::CertificateRequired
+                | Alert::BadCertificate
+                | Alert::UnsupportedCertificate
+                | Alert::CertificateRevoked
+                | Alert::CertificateExpired
+                | Alert::CertificateUnknown
+                | Alert::UnknownCA
+                | Alert::AccessDenied
+                | Alert::DecryptError,
+            )) => {
+                "The peer does not take our certificate. Give its postmaster our certificate (or \
+                 its fingerprint, or its authority), and see that it has not expired."
+            }
+            Some(Error::InvalidMessage(_)) => {
+                "What listens there does not speak TLS. Check the port in connect; a peer without \
+                 TLS has no tls in its entry."
+            }
+            Some(Error::AlertReceived(Alert::HandshakeFailure | Alert::ProtocolVersion)) => {
+                "The two sides have no version or cipher of TLS in common: we speak 1.2 and 1.3. \
+                 Ask the peer's postmaster to allow one of them."
+            }
+            _ => {
+                "The TLS handshake broke off: what listens there may not speak TLS, or does not \
+                 want us. Check the port in connect; the peer's own log of this minute says more."
+            }
+        };
+        Self::new(Step::Tls, fault.to_string(), advice)
+    }
+
+    /// A certificate that is not the peer's.
+    #[must_use]
+    pub(super) fn of_certificate(why: String) -> Self {
+        let advice = "The peer may have a new certificate, or another answers in its place: do not \
+            trust it unseen. Ask its postmaster, over another line, for the name and fingerprint \
+            of its certificate; then correct tls of this peer, or [x400.tls] authorities.";
+        Self::new(Step::Tls, why, advice)
+    }
+
     /// An association that the layers did not open.
     #[must_use]
     pub fn of_layers(peer: &Peer, refused: &Refused, cause: Option<&Cause>) -> Self {

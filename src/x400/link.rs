@@ -6,9 +6,9 @@ use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::net::TcpStream;
 use tokio::time::{sleep_until, timeout};
 
+use super::stream::Stream;
 use crate::osi::presentation::Misuse;
 use crate::osi::rtse::{Indication, Request};
 use crate::osi::stack::{Cause, Config, Network, Outgoing, Stack};
@@ -19,7 +19,7 @@ const READ: usize = 128 * 1024;
 /// One association on its TCP connection.
 #[derive(Debug)]
 pub(super) struct Link {
-    stream: TcpStream,
+    stream: Stream,
     stack: Stack,
     /// What the stack has told and nobody has heard.
     told: VecDeque<Indication>,
@@ -30,6 +30,7 @@ pub(super) struct Link {
     /// Whether the connection is gone.
     closed: bool,
     input: BytesMut,
+    fault: Option<io::Error>,
     /// How long the peer may leave a write standing.
     patience: Duration,
 }
@@ -39,9 +40,10 @@ impl Link {
     ///
     /// # Errors
     /// What the system says of the socket.
-    pub(super) fn new(stream: TcpStream, config: Config) -> io::Result<Self> {
+    pub(super) fn new(stream: impl Into<Stream>, config: Config) -> io::Result<Self> {
+        let stream = stream.into();
         // Small writes with delayed acknowledgements would cost 40 ms an activity.
-        stream.set_nodelay(true)?;
+        stream.tcp().set_nodelay(true)?;
         let patience = config.transfer_timeout;
         Ok(Self {
             stream,
@@ -51,6 +53,7 @@ impl Link {
             closing: false,
             closed: false,
             input: BytesMut::with_capacity(READ),
+            fault: None,
             patience,
         })
     }
@@ -63,6 +66,16 @@ impl Link {
     /// What ended the association, if it was neither its user here nor there.
     pub(super) fn cause(&self) -> Option<&Cause> {
         self.stack.cause()
+    }
+
+    /// The connection.
+    pub(super) fn stream(&self) -> &Stream {
+        &self.stream
+    }
+
+    /// What the system, or TLS, last said of a connection that was lost.
+    pub(super) fn fault(&self) -> Option<&io::Error> {
+        self.fault.as_ref()
     }
 
     /// How long the association may stand without a transfer from now on; `None`: for ever.
@@ -122,7 +135,11 @@ impl Link {
                 read = self.stream.read_buf(&mut self.input) => {
                     let event = match read {
                         Ok(1..) => Network::Octets(self.input.split().freeze()),
-                        Ok(0) | Err(_) => Network::Closed,
+                        Ok(0) => Network::Closed,
+                        Err(fault) => {
+                            self.fault = Some(fault);
+                            Network::Closed
+                        }
                     };
                     self.input.reserve(READ);
                     self.closed = event == Network::Closed;
@@ -139,11 +156,22 @@ impl Link {
 
     /// Writes what is to be written, and closes the connection if that is asked.
     async fn flush(&mut self) {
+        let mut written = false;
         while !self.unsent.is_empty() && !self.closed {
             match timeout(self.patience, self.stream.write_buf(&mut self.unsent)).await {
-                Ok(Ok(1..)) => {}
+                Ok(Ok(1..)) => written = true,
                 _ => self.lost(),
             }
+        }
+        // TLS may keep something back.
+        if written
+            && !self.closed
+            && !matches!(
+                timeout(self.patience, self.stream.flush()).await,
+                Ok(Ok(()))
+            )
+        {
+            self.lost();
         }
         if self.closing && !self.closed {
             // Best effort: the connection is over whatever the system says of it.

@@ -9,6 +9,7 @@
 //! schedule      when a peer may be called                 no I/O
 //! standing      how we stand with each peer now           no I/O
 //! failure       why a call failed, and what to do         no I/O
+//! tls, stream   the connection below, plain or TLS
 //! link          the layers of `osi` on a socket
 //! server        takes transfers, for a handler
 //! client        sends transfers over warm associations
@@ -28,6 +29,8 @@ pub mod server;
 pub mod sink;
 pub mod source;
 pub mod standing;
+mod stream;
+pub mod tls;
 pub mod transfer;
 
 pub use apdu::Apdu;

@@ -10,10 +10,11 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
+use rustls::pki_types::CertificateDer;
 use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore, watch};
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::{Instrument as _, debug, error, info, info_span, warn};
 
 use super::association::{self, Directory};
@@ -21,6 +22,7 @@ use super::config::Mode;
 use super::handler::{Caller, Handler, Refusal, RefusalReason, Spool as _};
 use super::link::Link;
 use super::standing::{Counted, Standing};
+use super::stream::Stream;
 use super::transfer::{Bounds, Fault, Reader};
 use crate::asn1::mta::MTABindError;
 use crate::failpoint::Failpoint;
@@ -40,6 +42,8 @@ const DEPTH: usize = 64;
 /// A server that listens.
 pub struct Server<H> {
     listeners: Listeners,
+    /// Those for calls over TLS.
+    secure: Listeners,
     shared: Arc<Shared<H>>,
 }
 
@@ -65,6 +69,9 @@ impl<H: Handler> Server<H> {
     pub async fn bind(directory: Arc<Directory>, handler: Arc<H>) -> io::Result<Self> {
         let config = directory.config();
         let listeners = Listeners::bind("[x400] listen", &config.listen).await?;
+        let tls = config.tls.as_ref();
+        let secure = tls.map_or(&[][..], |tls| tls.listen.as_slice());
+        let secure = Listeners::bind("[x400.tls] listen", secure).await?;
         let shared = Shared {
             room: permits(config.max_associations),
             half_open: permits(config.max_half_open),
@@ -76,6 +83,7 @@ impl<H: Handler> Server<H> {
         };
         Ok(Self {
             listeners,
+            secure,
             shared: Arc::new(shared),
         })
     }
@@ -86,14 +94,32 @@ impl<H: Handler> Server<H> {
         self.listeners.addresses()
     }
 
+    /// The addresses listened on for TLS.
+    #[must_use]
+    pub fn tls_addresses(&self) -> Vec<SocketAddr> {
+        self.secure.addresses()
+    }
+
     /// Serves until `stop` is ready, then lets transfers under way end.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) {
-        let Self { listeners, shared } = self;
-        listeners
-            .serve(stop, GRACE, |stream, from, associations, stopped| {
-                shared.admit(stream, from, associations, stopped);
+        let Self {
+            listeners,
+            secure,
+            shared,
+        } = self;
+        let (stopping, stopped) = watch::channel(false);
+        let serve = |listeners: Listeners, over_tls: bool| {
+            let (shared, mut stopped) = (Arc::clone(&shared), stopped.clone());
+            let stop = async move { self::stop(&mut stopped).await };
+            listeners.serve(stop, GRACE, move |stream, from, associations, stopped| {
+                shared.admit(stream, from, over_tls, associations, stopped);
             })
-            .await;
+        };
+        let stop = async {
+            stop.await;
+            stopping.send_replace(true);
+        };
+        tokio::join!(serve(listeners, false), serve(secure, true), stop);
     }
 }
 
@@ -103,6 +129,7 @@ impl<H: Handler> Shared<H> {
         self: &Arc<Self>,
         stream: TcpStream,
         from: SocketAddr,
+        over_tls: bool,
         associations: &mut JoinSet<()>,
         stopped: watch::Receiver<bool>,
     ) {
@@ -111,8 +138,11 @@ impl<H: Handler> Shared<H> {
         let span = info_span!("x400", peer = %from, association = number);
         match shared.entry(from.ip()) {
             Ok(entry) => {
-                let served =
-                    async move { serve(&shared, stream, from, number, entry, stopped).await };
+                let served = async move {
+                    if let Some(stream) = shared.secured(stream, over_tls).await {
+                        serve(&shared, stream, from, number, entry, stopped).await;
+                    }
+                };
                 associations.spawn(served.instrument(span));
             }
             Err(explanation) => {
@@ -121,12 +151,30 @@ impl<H: Handler> Shared<H> {
                 };
                 let told = async move {
                     warn!(explanation, "connection refused");
-                    turn_away(&shared.directory, stream).await;
+                    if !over_tls {
+                        turn_away(&shared.directory, stream).await;
+                    }
                     drop(permit);
                 };
                 associations.spawn(told.instrument(span));
             }
         }
+    }
+
+    /// The connection as it is, or once TLS stands on it.
+    async fn secured(&self, stream: TcpStream, over_tls: bool) -> Option<Stream> {
+        let tls = match self.directory.tls() {
+            Some(tls) if over_tls => tls,
+            _ => return Some(stream.into()),
+        };
+        let patience = Duration::from_secs(self.directory.config().open_timeout);
+        let fault = match timeout(patience, tls.accept(stream)).await {
+            Ok(Ok(stream)) => return Some(stream.into()),
+            Ok(Err(fault)) => fault,
+            Err(elapsed) => elapsed.into(),
+        };
+        warn!(%fault, "no TLS");
+        None
     }
 
     /// Lets a connection in, unless it is one too many: then why not.
@@ -193,7 +241,7 @@ async fn stop(stopped: &mut watch::Receiver<bool>) {
 /// Serves one association from its first octet to its last.
 async fn serve<H: Handler>(
     shared: &Shared<H>,
-    stream: TcpStream,
+    stream: Stream,
     from: SocketAddr,
     association: u64,
     mut entry: Entry,
@@ -235,7 +283,8 @@ async fn serve<H: Handler>(
         let answer = match told {
             None => return,
             Some(Indication::Open(open)) => {
-                let answer = welcome(shared, &open, &mut caller, &mut entry).await;
+                let shown = link.stream().certificates();
+                let answer = welcome(shared, &open, shown, &mut caller, &mut entry).await;
                 let config = shared.directory.config();
                 let peer = caller.peer.as_deref();
                 if let Some(peer) = peer.and_then(|name| shared.directory.peer(name)) {
@@ -267,6 +316,7 @@ async fn serve<H: Handler>(
 async fn welcome<H: Handler>(
     shared: &Shared<H>,
     open: &Open,
+    shown: &[CertificateDer<'static>],
     caller: &mut Caller,
     entry: &mut Entry,
 ) -> Request {
@@ -274,7 +324,7 @@ async fn welcome<H: Handler>(
         warn!(explanation, "association refused");
         Request::OpenResponse(response)
     };
-    let welcome = match shared.directory.judge(open, caller.address) {
+    let welcome = match shared.directory.judge(open, caller.address, shown) {
         Ok(welcome) => welcome,
         Err(unwelcome) => return refuse(&unwelcome.explanation, unwelcome.response),
     };

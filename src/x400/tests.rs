@@ -18,6 +18,7 @@ use crate::octets::Octets;
 
 mod associations;
 mod failures;
+mod tls;
 
 /// Keeps what arrives, or refuses it.
 #[derive(Default)]
@@ -114,7 +115,8 @@ async fn running(change: impl Fn(&mut Config, &mut Config)) -> Running {
         .await
         .unwrap();
     // A first address where nobody listens: the next one is tried.
-    let addresses = server.addresses();
+    let mut addresses = server.addresses();
+    addresses.extend(server.tls_addresses());
     client.peer[0].connect = vec!["127.0.0.1:1".to_owned(), addresses[0].to_string()];
     let client = Arc::new(Client::new(Arc::new(Directory::new(client, "GW").unwrap())));
     let (stop, stopped) = oneshot::channel();
@@ -318,20 +320,6 @@ async fn strangers_and_wrong_passwords_are_refused() {
         assert!(running.ping().await.is_err());
         assert_eq!(running.keeper.begun.load(Ordering::Relaxed), 0);
     }
-}
-
-#[tokio::test]
-async fn lenience_takes_anybody() {
-    let running = running(|server, client| {
-        server.lenient = true;
-        server.peer.clear();
-        client.lenient = true;
-    })
-    .await;
-    let relay = running.ping().await.unwrap();
-    assert_eq!(relay.ip().to_string(), "127.0.0.1");
-    let outcome = running.client.transfer("hub", Apdu::Octets(apdu(1))).await;
-    assert!(matches!(outcome, Outcome::Delivered { .. }), "{outcome:?}");
 }
 
 #[tokio::test]

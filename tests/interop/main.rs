@@ -21,6 +21,7 @@ mod postfix;
 mod program;
 mod road;
 mod smtp;
+mod tls;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 
@@ -31,6 +32,7 @@ fn main() {
     trials.extend(road::trials());
     trials.extend(commands::trials());
     trials.extend(inputs::trials());
+    trials.extend(tls::trials());
     libtest_mimic::run(&arguments, trials).exit();
 }
 

@@ -74,7 +74,8 @@ pub struct Running {
 }
 
 impl Running {
-    fn start(arguments: &[&str]) -> io::Result<Self> {
+    /// Starts a command of mixgate.
+    pub fn start(arguments: &[&str]) -> io::Result<Self> {
         let mut child = mixgate(arguments)
             .stdout(Stdio::null())
             .stderr(Stdio::piped())
@@ -98,7 +99,7 @@ impl Running {
     }
 
     /// The first address it says after `key`.
-    fn address(&mut self, key: &str) -> SocketAddr {
+    pub fn address(&mut self, key: &str) -> SocketAddr {
         wait_for(&format!("{key} of mixgate"), || {
             let gone = self.child.try_wait().expect("a child");
             let said = self.said();

@@ -88,7 +88,7 @@ impl End {
         match told {
             Indication::Open(open) => {
                 let from: SocketAddr = ([127, 0, 0, 1], 1024).into();
-                match self.directory.judge(&open, from) {
+                match self.directory.judge(&open, from, &[]) {
                     Ok(welcome) => self.ask(Request::OpenResponse(welcome.response)),
                     Err(unwelcome) => self.faults.push(unwelcome.explanation),
                 }

@@ -5,6 +5,7 @@
 
 mod attempt;
 mod onward;
+mod transfer;
 
 use std::collections::BTreeMap;
 use std::sync::Arc;

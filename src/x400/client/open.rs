@@ -12,6 +12,8 @@ use tracing::info;
 use super::super::config::Peer;
 use super::super::failure::{Failure, Step};
 use super::super::link::Link;
+use super::super::stream::Stream;
+use super::super::tls::Side;
 use super::pool::{Association, Pool};
 use super::{Client, Greeting, Pinged};
 use crate::osi::rtse::{Indication, Request};
@@ -156,6 +158,21 @@ impl Client {
             Ok(Err(fault)) => return Err(Failure::of_connection(&fault)),
             Err(_) => return Err(Failure::of_silence(patience)),
         };
+        let Some(wanted) = &pool.peer.tls else {
+            return self.open(pool, stream.into(), relay).await;
+        };
+        // That a peer with tls has [x400.tls] was found when the configuration was read.
+        let tls = self.directory.tls().ok_or_else(|| {
+            let advice = "Set certificate and key in [x400.tls].";
+            Failure::new(Step::Tls, "there is no [x400.tls]", advice)
+        })?;
+        let stream: Stream = match timeout(patience, tls.connect(stream, wanted)).await {
+            Ok(Ok(stream)) => stream.into(),
+            Ok(Err(fault)) => return Err(Failure::of_tls(&fault)),
+            Err(elapsed) => return Err(Failure::of_tls(&elapsed.into())),
+        };
+        tls.judge(wanted, stream.certificates(), Side::Responder)
+            .map_err(Failure::of_certificate)?;
         self.open(pool, stream, relay).await
     }
 
@@ -163,7 +180,7 @@ impl Client {
     async fn open(
         &self,
         pool: &Pool,
-        stream: TcpStream,
+        stream: Stream,
         relay: SocketAddr,
     ) -> Result<Association, Failure> {
         let peer = &pool.peer;
@@ -205,7 +222,11 @@ impl Client {
                     });
                 }
                 Indication::OpenConfirm(Err(refused)) => {
-                    let failure = Failure::of_layers(peer, &refused, link.cause());
+                    let failure = match link.fault() {
+                        // A certificate of ours is refused after the handshake.
+                        Some(fault) if peer.tls.is_some() => Failure::of_tls(fault),
+                        _ => Failure::of_layers(peer, &refused, link.cause()),
+                    };
                     tokio::spawn(link.finish());
                     return Err(failure);
                 }

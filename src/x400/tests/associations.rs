@@ -250,6 +250,20 @@ async fn a_transfer_that_failed_is_repeated_as_configured() {
 }
 
 #[tokio::test]
+async fn lenience_takes_anybody() {
+    let running = running(|server, client| {
+        server.lenient = true;
+        server.peer.clear();
+        client.lenient = true;
+    })
+    .await;
+    let relay = running.ping().await.unwrap();
+    assert_eq!(relay.ip().to_string(), "127.0.0.1");
+    let outcome = running.client.transfer("hub", Apdu::Octets(apdu(1))).await;
+    assert!(matches!(outcome, Outcome::Delivered { .. }), "{outcome:?}");
+}
+
+#[tokio::test]
 async fn each_peer_hears_its_own_name_and_password() {
     let running = running(|server, client| {
         server.peer[0].mta = "GATE".to_owned();

@@ -252,6 +252,24 @@ async fn x411_12_1_1_3_bind_errors() {
 }
 
 #[tokio::test]
+async fn x228_7_1_rtorj_of_x410_mode() {
+    for (busy, advice) in [(false, "our-mta"), (true, "no room")] {
+        let running = running(|server, client| {
+            for config in [&mut *server, &mut *client] {
+                config.peer[0].mode = config::Mode::X410;
+            }
+            match busy {
+                true => server.max_associations = 0,
+                false => client.peer[0].password_file = None,
+            }
+        })
+        .await;
+        let failure = running.ping().await.unwrap_err();
+        is(&failure, Step::ReliableTransfer, "", advice);
+    }
+}
+
+#[tokio::test]
 async fn the_responder_is_another_than_is_called() {
     let named = running(|_, client| client.peer[0].mta = "OTHER".to_owned()).await;
     is(

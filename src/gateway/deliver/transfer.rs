@@ -1,0 +1,92 @@
+//! A transfer to the X.400 neighbour of a route, or to one that stands in for it.
+
+use super::Deliverer;
+use super::attempt::{End, EndKind, Patience};
+use crate::gateway::rules::Rules;
+use crate::octets::Octets;
+use crate::queue::Claim;
+use crate::rfc822::Status;
+use crate::x400::Apdu;
+use crate::x400::client::Outcome as Transferred;
+
+/// The status of a transfer that may have been made (RFC 3463 section 3.5: not completed), by which the
+/// queue remembers it.
+const IN_DOUBT: Status = Status(4, 4, 2);
+
+impl Deliverer {
+    /// Gives an APDU to the peer of the route, or to the first of its alternates that takes it; one
+    /// that a peer may have already, only to that peer, which would know it again.
+    pub(super) async fn transfer(&self, rules: &Rules, claim: &Claim, apdu: Octets) -> End {
+        let mut peers = rules.alternates_of(&claim.route);
+        let doubted = peers.iter().copied().find(|peer| is_in_doubt(claim, peer));
+        if let Some(doubted) = doubted {
+            peers = vec![doubted];
+        }
+        let mut end = None;
+        for peer in peers {
+            let outcome = self.x400.transfer(peer, Apdu::Octets(apdu.clone())).await;
+            let in_doubt = doubted.is_some() || matches!(outcome, Transferred::InDoubt { .. });
+            let later = if in_doubt { IN_DOUBT } else { Status(4, 4, 1) };
+            let mut patience = Patience::default();
+            let (kind, status, text, relay) = match outcome {
+                Transferred::Delivered { relay } => {
+                    let kind = EndKind::Delivered { reports: true };
+                    (kind, Status(2, 0, 0), "transferred".to_owned(), Some(relay))
+                }
+                Transferred::Later { relay, explanation } => {
+                    (EndKind::Later, later, explanation, relay)
+                }
+                Transferred::NoAssociation {
+                    relay,
+                    explanation,
+                    again,
+                    tried,
+                } => {
+                    // What the peer may have already must not be said not to have been delivered.
+                    let most = rules.config.x400.open_retries(peer);
+                    patience = Patience {
+                        again,
+                        attempts: most.filter(|_| tried && !in_doubt),
+                    };
+                    (EndKind::Later, later, explanation, relay)
+                }
+                Transferred::InDoubt { relay, explanation } => {
+                    (EndKind::Later, later, explanation, Some(relay))
+                }
+                Transferred::Never { relay, explanation } => {
+                    (EndKind::Never, Status(5, 3, 0), explanation, relay)
+                }
+            };
+            let relay = match relay {
+                Some(address) => format!("{peer}[{address}]"),
+                None => peer.to_owned(),
+            };
+            let this = End {
+                number: 0,
+                kind,
+                status,
+                codes: None,
+                text,
+                relay: Some(relay),
+                patience,
+            };
+            if kind != EndKind::Later || in_doubt {
+                return this;
+            }
+            end.get_or_insert(this);
+        }
+        end.unwrap_or_else(|| {
+            End::never(Status(5, 3, 5), format!("there is no peer {}", claim.route))
+        })
+    }
+}
+
+/// Whether the last transfer may have been made to `peer`.
+fn is_in_doubt(claim: &Claim, peer: &str) -> bool {
+    claim.item.recipients.iter().any(|recipient| {
+        let relay = recipient.relay.as_deref().unwrap_or_default();
+        let at_peer = relay.strip_prefix(peer);
+        recipient.status == Some(IN_DOUBT.to_string())
+            && at_peer.is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
+    })
+}
