@@ -99,7 +99,7 @@ async fn open_retries_return_what_no_association_can_be_opened_for() {
         assert!(begun.elapsed() < PATIENCE, "{}", world.log());
         let list = world.run(&["queue", "list", "--finished", "--json"]).await;
         let list = said(&list, 0);
-        let items = list.lines().map(|line| serde_json::from_str::<Value>(line));
+        let items = list.lines().map(serde_json::from_str::<Value>);
         let recipients = items.map(|item| item.unwrap()["recipients"][0].clone());
         let failed = recipients.into_iter().find(|one| one["state"] == "failed");
         if let Some(failed) = failed {
