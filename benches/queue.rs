@@ -69,6 +69,7 @@ async fn live(store: &SqliteStore, now: Timestamp) {
         status: Some("2.0.0".to_owned()),
         text: "ok".to_owned(),
         relay: Some("hub".to_owned()),
+        pinned: None,
     };
     store
         .finish(&claim, Finished::new(now, vec![delivered]))

@@ -50,7 +50,7 @@ pub enum Request {
     Transfer,
     /// RT-TRANSFER request for the rest of an APDU: its activity is resumed, and the octets after
     /// the point confirmed are pulled. Needs the turn.
-    Resume(Resumption),
+    Resume(Box<Resumption>),
     /// The answer to an [`Indication::Pull`]: the next octets of the APDU.
     Octets {
         /// At most as many as were asked for; fewer is allowed, none only with `last`.
@@ -113,7 +113,7 @@ pub enum Indication {
     /// after a point. The user refuses if it has not kept what came before.
     TransferResume {
         /// What the activity was called.
-        old: Activity,
+        old: Box<Activity>,
         /// What it is called from now on.
         activity: Activity,
         /// The last point the peer knows to be confirmed.
@@ -327,7 +327,7 @@ pub struct NotTransferred {
     /// confirmation nor a refusal came (X.228 clause 7.4).
     pub in_doubt: bool,
     /// From where it can be resumed, if a point was confirmed.
-    pub resumption: Option<Resumption>,
+    pub resumption: Option<Box<Resumption>>,
     /// Whether the peer did not go on with an activity resumed: it may take the APDU from its start.
     pub not_resumed: bool,
     /// What happened, in words for a log.

@@ -343,6 +343,9 @@ pub struct Recipient {
     /// The next hop of the last attempt.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub relay: Option<String>,
+    /// What the last attempt left for the next to go on from, in the words of whoever sends.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub pinned: Option<String>,
     /// A report of delay was made (RFC 3461 section 4.1).
     #[serde(default, skip_serializing_if = "std::ops::Not::not")]
     pub delay_reported: bool,
@@ -369,6 +372,7 @@ impl Recipient {
             status: None,
             text: String::new(),
             relay: None,
+            pinned: None,
             delay_reported: false,
         }
     }

@@ -202,6 +202,8 @@ pub struct Settled {
     pub text: String,
     /// The next hop.
     pub relay: Option<String>,
+    /// What the next attempt may go on from; what an earlier one left is forgotten.
+    pub pinned: Option<String>,
 }
 
 /// The outcome of an attempt.

@@ -11,6 +11,9 @@ use tokio::io::AsyncReadExt;
 use super::transfer;
 use crate::octets::{Chunks, Octets};
 
+/// How many octets are passed over at a time.
+const SKIPPED: usize = 256 * 1024;
+
 /// A bare MTS-APDU: where its octets are.
 #[derive(Debug, Clone)]
 pub enum Apdu {
@@ -55,6 +58,19 @@ impl Wrapped {
                 Apdu::File(path) => From::File(File::open(path).await?),
             },
         })
+    }
+
+    /// Passes over so many octets, or all there are.
+    pub(super) async fn skip(&mut self, mut octets: u64) -> io::Result<()> {
+        while octets > 0 {
+            let most = usize::try_from(octets).unwrap_or(usize::MAX).min(SKIPPED);
+            let (skipped, last) = self.next(most).await?;
+            octets -= skipped.len() as u64;
+            if last {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// The next octets, at most so many, and whether they are the last.

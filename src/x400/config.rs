@@ -52,6 +52,13 @@ pub struct Config {
     /// Seconds a peer may take over its next step of a transfer: 4096 octets, a checkpoint, the
     /// confirmation.
     pub transfer_timeout: u64,
+    /// Seconds a whole transfer may take; one that takes longer is interrupted, and gone on with when
+    /// it is tried again.
+    pub transfer_time: TransferTime,
+    /// Seconds what was received of a transfer that broke off is kept for its peer to resume it.
+    pub recovery_timeout: u64,
+    /// How many such transfers are kept of one peer; together they may have `max-apdu` octets.
+    pub max_recoverable: usize,
     /// Seconds an association may stand idle before its initiator releases it; a peer's may stand
     /// twice as long.
     pub idle_timeout: u64,
@@ -78,6 +85,9 @@ impl Default for Config {
             window_size: 3,
             open_timeout: 30,
             transfer_timeout: 120,
+            transfer_time: TransferTime::default(),
+            recovery_timeout: 1800,
+            max_recoverable: 10,
             idle_timeout: 60,
             tls: None,
             peer: Vec::new(),
@@ -91,6 +101,52 @@ impl Config {
     pub fn open_retries(&self, peer: &str) -> Option<u32> {
         let mut peers = self.peer.iter();
         peers.find(|known| known.name == peer)?.open_retries
+    }
+}
+
+/// The priorities of X.411 (clause 8.2.1.1.1.8).
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Urgency {
+    /// Non-urgent.
+    NonUrgent,
+    /// Normal.
+    #[default]
+    Normal,
+    /// Urgent.
+    Urgent,
+}
+
+/// The transfer-time of X.218 (clause 8.3), by priority, in seconds.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
+pub struct TransferTime {
+    /// Of urgent messages.
+    pub urgent: u64,
+    /// Of normal messages.
+    pub normal: u64,
+    /// Of non-urgent messages.
+    pub non_urgent: u64,
+}
+
+impl Default for TransferTime {
+    fn default() -> Self {
+        Self {
+            urgent: 900,
+            normal: 1800,
+            non_urgent: 3600,
+        }
+    }
+}
+
+impl TransferTime {
+    /// How long a transfer of this priority may take.
+    #[must_use]
+    pub fn of(&self, urgency: Urgency) -> Duration {
+        Duration::from_secs(match urgency {
+            Urgency::NonUrgent => self.non_urgent,
+            Urgency::Normal => self.normal,
+            Urgency::Urgent => self.urgent,
+        })
     }
 }
 

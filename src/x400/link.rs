@@ -94,6 +94,17 @@ impl Link {
         self.closed || self.closing || self.told.iter().any(over)
     }
 
+    /// Whether the peer is still at the transfer we are told of.
+    pub(super) fn is_receiving(&self) -> bool {
+        self.stack.rtse().is_receiving()
+    }
+
+    /// Whether the peer's user gave the association up, and nobody has heard of it.
+    pub(super) fn is_aborted(&self) -> bool {
+        let aborted = |told: &Indication| matches!(told, Indication::UAbort { .. });
+        self.told.iter().any(aborted)
+    }
+
     /// Asks something of the stack; what it says goes out with the next [`Link::next`].
     pub(super) fn request(&mut self, request: Request) -> Result<(), Misuse> {
         let out = self.stack.request(request, Instant::now())?;

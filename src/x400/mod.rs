@@ -11,6 +11,7 @@
 //! failure       why a call failed, and what to do         no I/O
 //! tls, stream   the connection below, plain or TLS
 //! link          the layers of `osi` on a socket
+//! recovery      what is kept of transfers that broke off
 //! server        takes transfers, for a handler
 //! client        sends transfers over warm associations
 //! sink, source  test MTAs: one takes, the other sends
@@ -24,6 +25,7 @@ pub mod config;
 pub mod failure;
 mod handler;
 mod link;
+mod recovery;
 pub mod schedule;
 pub mod server;
 pub mod sink;
@@ -35,7 +37,7 @@ pub mod transfer;
 
 pub use apdu::Apdu;
 pub use association::Directory;
-pub use client::{Client, Outcome};
+pub use client::{Client, Outcome, Pinned, Transfer};
 pub use config::{Config, Peer};
 pub use handler::{ApduKind, Arrived, Caller, Handler, Refusal, RefusalReason, Spool};
 pub use server::Server;

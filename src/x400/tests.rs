@@ -1,6 +1,7 @@
 //! Client and server on loopback.
 
 mod modes;
+mod recovery;
 
 use std::io;
 use std::sync::atomic::{AtomicUsize, Ordering};
@@ -529,60 +530,5 @@ fn ways_to_fail_are_read() {
         "later=few",
     ] {
         assert!(text.parse::<sink::Fail>().is_err(), "{text}");
-    }
-}
-
-/// A source against a sink that fails as told, one message of 100,000 octets.
-async fn failing(fail: &str) -> (source::Summary, sink::Counted) {
-    let sink = sink::Sink::bind(sink::Options {
-        listen: vec!["127.0.0.1:0".to_owned()],
-        mta: "SINK".to_owned(),
-        fail: vec![fail.parse().unwrap()],
-        ..sink::Options::default()
-    })
-    .await
-    .unwrap();
-    let options = source::Options {
-        to: sink.addresses()[0].to_string(),
-        size: 100_000,
-        // So that the source cannot run ahead of the sink.
-        checkpoint_size: 1,
-        window_size: 1,
-        ..source::Options::default()
-    };
-    let (stop, stopped) = oneshot::channel::<()>();
-    let ended = tokio::spawn(sink.run(async { drop(stopped.await) }));
-    let summary = source::run(options, |_| {}).await.unwrap();
-    drop(stop);
-    (summary, ended.await.unwrap())
-}
-
-#[tokio::test]
-async fn a_sink_fails_as_it_is_told() {
-    for (fail, later, in_doubt, never, refused) in [
-        ("later", 1, 0, 0, 1),
-        ("full=50000", 1, 0, 0, 1),
-        ("never=50000", 0, 0, 1, 1),
-        ("drop=50000", 1, 0, 0, 1),
-        ("cut=50000", 1, 0, 0, 1),
-        ("drop", 0, 1, 0, 1),
-        ("cut", 0, 1, 0, 1),
-        ("bind=inadequate-association-confidentiality", 1, 0, 0, 0),
-    ] {
-        let (summary, counted) = failing(fail).await;
-        assert_eq!(
-            (
-                summary.later,
-                summary.in_doubt,
-                summary.never,
-                counted.refused
-            ),
-            (later, in_doubt, never, refused),
-            "{fail}: {summary:?}"
-        );
-        if let Some((_, reason)) = fail.split_once("bind=") {
-            let why = summary.first_failure.unwrap();
-            assert!(why.contains(reason), "{why}");
-        }
     }
 }

@@ -106,7 +106,7 @@ fn request(event: &str) -> Option<Request> {
             user_data: bind(),
         }),
         "RT-TRreq" => Request::Transfer,
-        "RT-TRreq to resume" => Request::Resume(Resumption {
+        "RT-TRreq to resume" => Request::Resume(Box::new(Resumption {
             activity: Activity {
                 connection: ConnectionIdentifier::default(),
                 identifier: Bytes::from_static(b"1"),
@@ -114,7 +114,7 @@ fn request(event: &str) -> Option<Request> {
             point: 1,
             octets: 1024,
             ended: false,
-        }),
+        })),
         "octets" => octets(1, false),
         "many octets" => octets(MANY, false),
         "last octets" => octets(1, true),

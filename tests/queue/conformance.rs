@@ -2,7 +2,7 @@
 
 use mixgate::queue::{
     Accepted, Body, Change, DuplicateKey, Filter, Finished, Identifier, IdentifierKind, Item,
-    ItemId, NewItem, Origin, Outcome, Priority, Recipient, State, StoreError, Transfer,
+    ItemId, NewItem, Origin, Outcome, Priority, Recipient, Settled, State, StoreError, Transfer,
     TransferKind, What,
 };
 
@@ -34,6 +34,7 @@ on_every_store! {
     what_was_deleted_meanwhile_is_not_reported
     a_name_learned_at_each_attempt_stands_once
     names_find_items_until_they_are_forgotten
+    what_an_attempt_pins_is_there_for_the_next_and_no_longer
     filters_find_by_everything_that_is_set
 }
 
@@ -355,6 +356,33 @@ async fn a_name_learned_at_each_attempt_stands_once(place: &impl Place) {
     let after = store.get(id).await.unwrap().identifiers;
     assert_eq!(after, [before, vec![name.clone()]].concat());
     assert_eq!(store.correlate(name).await.unwrap(), [id]);
+}
+
+async fn what_an_attempt_pins_is_there_for_the_next_and_no_longer(place: &impl Place) {
+    let id = {
+        let store = place.open();
+        let id = enqueue(store.as_ref(), mail(&[("a@example.org", "hub")])).await;
+        for (second, pinned) in [(0, Some("first")), (1, None), (2, Some("third"))] {
+            let claims = claim(store.as_ref(), at(second), 1).await;
+            let later = Outcome::Deferred {
+                next_due: at(second + 1),
+                delay_reported: false,
+            };
+            let pinned = pinned.map(str::to_owned);
+            let settled = Settled {
+                pinned: pinned.clone(),
+                ..settled(0, later)
+            };
+            let finished = Finished::new(at(second), vec![settled]);
+            store.finish(&claims[0], finished).await.unwrap();
+            assert_eq!(store.get(id).await.unwrap().recipients[0].pinned, pinned);
+        }
+        id
+    };
+    let store = place.open();
+    let claims = claim(store.as_ref(), at(9), 1).await;
+    let pinned = claims[0].item.recipients[0].pinned.as_deref();
+    assert_eq!((claims[0].item.id, pinned), (id, Some("third")));
 }
 
 async fn names_find_items_until_they_are_forgotten(place: &impl Place) {

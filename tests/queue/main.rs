@@ -170,6 +170,7 @@ pub(crate) fn settled(number: u32, outcome: Outcome) -> Settled {
         status: Some("2.0.0".to_owned()),
         text: "ok".to_owned(),
         relay: Some("hub".to_owned()),
+        pinned: None,
     }
 }
 

@@ -32,6 +32,8 @@ pub(super) struct End {
     pub text: String,
     /// The next hop.
     pub relay: Option<String>,
+    /// What the next attempt may go on from.
+    pub pinned: Option<Box<str>>,
     /// What the neighbour's own configuration says of trying again.
     pub patience: Patience,
 }
@@ -77,6 +79,7 @@ impl End {
             text: refusal.text.clone(),
             relay: None,
             patience: Patience::default(),
+            pinned: None,
         }
     }
 
@@ -90,6 +93,7 @@ impl End {
             text,
             relay: None,
             patience: Patience::default(),
+            pinned: None,
         }
     }
 
@@ -274,6 +278,7 @@ fn conclude(
                 _ => end.text.clone(),
             },
             relay: end.relay.clone(),
+            pinned: end.pinned.as_deref().map(str::to_owned),
         });
         // Of what was in quarantine the sender knows already that it failed.
         let is_told = fate == Some(Fate::Failed) && quarantine::is_marked(recipient);

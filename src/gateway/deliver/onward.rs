@@ -290,6 +290,7 @@ fn outcomes(numbers: &[u32], outcomes: Vec<SmtpOutcome>) -> Vec<End> {
                 text,
                 relay: Some(peer),
                 patience: Patience::default(),
+                pinned: None,
             }
         })
         .collect()
@@ -321,6 +322,7 @@ async fn probe(rules: &Arc<Rules>, claim: &Claim, body: &Bytes) -> Vec<End> {
                     text: "a message would be passed on".to_owned(),
                     relay: None,
                     patience: Patience::default(),
+                    pinned: None,
                 };
             }
             let mut entries = probed.ledger.recipients.iter();

@@ -1,13 +1,14 @@
-//! A transfer to the X.400 neighbour of a route, or to one that stands in for it.
+//! A transfer to a peer of its route: to be resumed, or in doubt, at the same one only.
 
 use super::Deliverer;
 use super::attempt::{End, EndKind, Patience};
 use crate::gateway::rules::Rules;
 use crate::octets::Octets;
-use crate::queue::Claim;
+use crate::queue::{Claim, Priority};
 use crate::rfc822::Status;
 use crate::x400::Apdu;
-use crate::x400::client::Outcome as Transferred;
+use crate::x400::client::{Outcome as Transferred, Pinned, Transfer};
+use crate::x400::config::Urgency;
 
 /// The status of a transfer that may have been made (RFC 3463 section 3.5: not completed), by which the
 /// queue remembers it.
@@ -22,9 +23,19 @@ impl Deliverer {
         if let Some(doubted) = doubted {
             peers = vec![doubted];
         }
+        let mut kept = pinned(claim);
         let mut end = None;
         for peer in peers {
-            let outcome = self.x400.transfer(peer, Apdu::Octets(apdu.clone())).await;
+            let transfer = Transfer {
+                apdu: Apdu::Octets(apdu.clone()),
+                urgency: match claim.item.priority {
+                    Priority::Deferred | Priority::Routine => Urgency::NonUrgent,
+                    Priority::Priority | Priority::Immediate => Urgency::Normal,
+                    Priority::Flash | Priority::Override => Urgency::Urgent,
+                },
+                pinned: kept.clone().filter(|kept| kept.peer() == peer),
+            };
+            let outcome = self.x400.transfer(peer, transfer).await;
             let in_doubt = doubted.is_some() || matches!(outcome, Transferred::InDoubt { .. });
             let later = if in_doubt { IN_DOUBT } else { Status(4, 4, 1) };
             let mut patience = Patience::default();
@@ -33,7 +44,17 @@ impl Deliverer {
                     let kind = EndKind::Delivered { reports: true };
                     (kind, Status(2, 0, 0), "transferred".to_owned(), Some(relay))
                 }
-                Transferred::Later { relay, explanation } => {
+                Transferred::Later {
+                    relay,
+                    explanation,
+                    pinned,
+                }
+                | Transferred::InDoubt {
+                    relay,
+                    explanation,
+                    pinned,
+                } => {
+                    kept = pinned.or_else(|| kept.filter(|kept| kept.peer() != peer));
                     (EndKind::Later, later, explanation, relay)
                 }
                 Transferred::NoAssociation {
@@ -41,7 +62,9 @@ impl Deliverer {
                     explanation,
                     again,
                     tried,
+                    pinned,
                 } => {
+                    kept = pinned.or_else(|| kept.filter(|kept| kept.peer() != peer));
                     // What the peer may have already must not be said not to have been delivered.
                     let most = rules.config.x400.open_retries(peer);
                     patience = Patience {
@@ -49,9 +72,6 @@ impl Deliverer {
                         attempts: most.filter(|_| tried && !in_doubt),
                     };
                     (EndKind::Later, later, explanation, relay)
-                }
-                Transferred::InDoubt { relay, explanation } => {
-                    (EndKind::Later, later, explanation, Some(relay))
                 }
                 Transferred::Never { relay, explanation } => {
                     (EndKind::Never, Status(5, 3, 0), explanation, relay)
@@ -69,16 +89,31 @@ impl Deliverer {
                 text,
                 relay: Some(relay),
                 patience,
+                pinned: None,
             };
-            if kind != EndKind::Later || in_doubt {
+            if kind != EndKind::Later {
                 return this;
+            }
+            if in_doubt {
+                end = Some(this);
+                break;
             }
             end.get_or_insert(this);
         }
-        end.unwrap_or_else(|| {
+        let end = end.unwrap_or_else(|| {
             End::never(Status(5, 3, 5), format!("there is no peer {}", claim.route))
-        })
+        });
+        End {
+            pinned: kept.map(|kept| kept.to_string().into()),
+            ..end
+        }
     }
+}
+
+/// What the last transfer left for this one to go on from.
+fn pinned(claim: &Claim) -> Option<Pinned> {
+    let mut recipients = claim.item.recipients.iter();
+    recipients.find_map(|recipient| recipient.pinned.as_deref()?.parse().ok())
 }
 
 /// Whether the last transfer may have been made to `peer`.

@@ -113,7 +113,8 @@ impl Rtse {
         self.sending.is_some() || self.receiving.is_some()
     }
 
-    /// Whether a transfer from the peer is under way.
+    /// Whether an APDU is being received, or is there to be answered for. What is told may be behind
+    /// this: a peer can give up what the user still hears of.
     #[must_use]
     pub fn is_receiving(&self) -> bool {
         self.receiving.is_some()
@@ -191,7 +192,7 @@ impl Rtse {
                     return misuse("RT-TRANSFER request", "the turn is not here, or in use");
                 }
                 let resumption = match request {
-                    Request::Resume(resumption) => Some(resumption),
+                    Request::Resume(resumption) => Some(*resumption),
                     _ => None,
                 };
                 let limit = self.config.max_unsegmented;
@@ -411,7 +412,7 @@ impl Rtse {
             Session::ActivityResume(resume) => {
                 let point = resume.serial.get();
                 let activity = self.begin(point, resume.identifier);
-                let old = linked(resume.old, &self.agreed.connection);
+                let old = Box::new(linked(resume.old, &self.agreed.connection));
                 out.push(Outgoing::Indication(Indication::TransferResume {
                     old,
                     activity,

@@ -320,7 +320,7 @@ impl Sending {
             ended: self.is_ended(),
         };
         NotTransferred {
-            resumption: (self.confirmed > 0).then_some(resumption),
+            resumption: (self.confirmed > 0).then(|| Box::new(resumption)),
             ..self.given_up(true, explanation)
         }
     }

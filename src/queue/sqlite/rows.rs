@@ -15,7 +15,7 @@ use crate::queue::store::{DuplicateKey, Event, StoreError, What};
 pub(super) const ITEM: &str = "n, id, arrived, expires, priority, size, peer, details";
 /// The columns [`recipient`] reads.
 pub(super) const RECIPIENT: &str = "number, address, route, content_type, state, attempts, \
-     next_due, last_attempt, status, text, relay, delay_reported";
+     next_due, last_attempt, status, text, relay, delay_reported, pinned";
 
 /// What of an item no query looks at; in JSON.
 #[derive(Serialize, Deserialize)]
@@ -125,6 +125,7 @@ pub(super) fn recipient(row: &Row<'_>) -> rusqlite::Result<Recipient> {
         text: row.get(9)?,
         relay: row.get(10)?,
         delay_reported: row.get(11)?,
+        pinned: row.get(12)?,
     })
 }
 
@@ -178,8 +179,8 @@ pub(super) fn insert(
     let n = db.last_insert_rowid();
     let mut statement = db.prepare_cached(
         "INSERT INTO recipient (item, number, address, route, content_type, priority, state,
-             attempts, next_due, last_attempt, status, text, relay, delay_reported)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             attempts, next_due, last_attempt, status, text, relay, delay_reported, pinned)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
     for recipient in &item.recipients {
         statement.execute(params![
@@ -197,6 +198,7 @@ pub(super) fn insert(
             recipient.text,
             recipient.relay,
             recipient.delay_reported,
+            recipient.pinned,
         ])?;
     }
     index(db, n, &item.identifiers)?;

@@ -81,6 +81,10 @@ const MIGRATIONS: &[&str] = &[
     CREATE TABLE epoch (opened INTEGER NOT NULL) STRICT;
     INSERT INTO epoch VALUES (0);
     ",
+    // 2: attempts that can be gone on with.
+    "
+    ALTER TABLE recipient ADD COLUMN pinned TEXT;
+    ",
 ];
 
 /// Opens the file for writing, sets the connection up and brings the schema forward.

@@ -227,7 +227,7 @@ impl Finish {
                      attempts = attempts + 1,
                      next_due = coalesce(?2, next_due),
                      last_attempt = ?3, status = ?4, text = ?5, relay = ?6,
-                     delay_reported = delay_reported OR ?7
+                     delay_reported = delay_reported OR ?7, pinned = ?11
                  WHERE item = ?8 AND number = ?9 AND attempts = ?10
                      AND state IN ('queued', 'held', 'deleted')
                  RETURNING state <> 'deleted'",
@@ -244,6 +244,7 @@ impl Finish {
                     n,
                     settled.number,
                     attempts,
+                    settled.pinned,
                 ],
                 |row| row.get(0),
             )

@@ -286,6 +286,7 @@ mod tests {
                     status: None,
                     text: String::new(),
                     relay: None,
+                    pinned: None,
                 }];
                 let mut finished = Finished::new(now, settled);
                 let mut report = item(1);

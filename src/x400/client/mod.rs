@@ -2,9 +2,12 @@
 //!
 //! For each peer there are at most so many associations, all but the first only while many messages
 //! wait. One that has nothing to do waits for the next transfer, and is released when it has waited
-//! long enough, its peer ends it, or its peer's schedule does. Permanent ones are opened anew.
+//! long enough, its peer ends it, or its peer's schedule does. Permanent ones are opened anew. A
+//! transfer that breaks off when its peer had confirmed a part is resumed on another association (X.228
+//! clause 7.8.1), at once if it can be, else when it is tried again.
 
 mod open;
+mod pinned;
 mod pool;
 mod transfer;
 
@@ -18,14 +21,15 @@ use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
 use tokio::time::sleep;
-use tracing::{debug, warn};
+use tracing::{debug, info, warn};
 
-use super::apdu::Apdu;
 use super::association::Directory;
 use super::failure::Failure;
 use super::standing::Standing;
-use open::Unopened;
 use pool::{Association, Pool};
+
+pub use pinned::Pinned;
+pub use transfer::Transfer;
 
 /// How long to wait at most before looking after permanent associations again.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
@@ -46,6 +50,8 @@ pub enum Outcome {
         relay: Option<SocketAddr>,
         /// Why, in words.
         explanation: String,
+        /// From where it can be resumed.
+        pinned: Option<Pinned>,
     },
     /// There is no association to transfer it on: none could be opened, or none may be now.
     NoAssociation {
@@ -57,15 +63,19 @@ pub enum Outcome {
         again: Option<Timestamp>,
         /// Whether the peer was called.
         tried: bool,
+        /// From where it can be resumed.
+        pinned: Option<Pinned>,
     },
     /// Every octet was sent and the activity ended, and then neither a confirmation nor a refusal
     /// came: the peer may have taken it. To be sent again later and to this peer alone, which can
     /// tell a duplicate; at once, or by another way, it would arrive twice.
     InDoubt {
-        /// The peer's address.
-        relay: SocketAddr,
+        /// The peer's address, if there was a connection.
+        relay: Option<SocketAddr>,
         /// Why, in words.
         explanation: String,
+        /// From where it can be resumed: then its peer says whether it has it.
+        pinned: Option<Pinned>,
     },
     /// It was not transferred, and never will be.
     Never {
@@ -81,6 +91,8 @@ pub enum Outcome {
 pub struct Client {
     directory: Arc<Directory>,
     pools: Mutex<HashMap<String, Arc<Pool>>>,
+    /// When the last association was opened.
+    opened: Mutex<Timestamp>,
 }
 /// What a peer says of itself when it answers, and what is agreed on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -130,17 +142,6 @@ impl Pinged {
     }
 }
 
-impl From<Unopened> for Outcome {
-    fn from(unopened: Unopened) -> Self {
-        Self::NoAssociation {
-            relay: unopened.relay,
-            explanation: unopened.failure.what,
-            again: unopened.again,
-            tried: unopened.tried,
-        }
-    }
-}
-
 impl Client {
     /// A client without associations yet.
     #[must_use]
@@ -148,27 +149,33 @@ impl Client {
         Self {
             directory,
             pools: Mutex::default(),
+            opened: Mutex::new(Timestamp::UNIX_EPOCH),
         }
     }
 
     /// Transfers an APDU to the configured peer of this name.
     ///
-    /// An association that turns out to be stale is replaced by a new one, once, unless the
-    /// transfer came to be in doubt on it. A transfer that may succeed later is repeated as the
-    /// configuration of the peer says.
-    pub async fn transfer(&self, peer: &str, apdu: Apdu) -> Outcome {
+    /// An association that turns out to be stale is replaced by a new one, once, and so is one that
+    /// breaks when the peer has confirmed a part: there the transfer is resumed. One that came to be
+    /// in doubt is not begun again. A transfer that may succeed later is repeated as the configuration
+    /// of the peer says.
+    pub async fn transfer(&self, peer: &str, transfer: impl Into<Transfer>) -> Outcome {
+        let mut transfer = transfer.into();
         let Some(pool) = self.pool(peer) else {
-            return Outcome::Later {
-                relay: None,
-                explanation: format!("no peer is called {peer:?}"),
-            };
+            let explanation = format!("no peer is called {peer:?}");
+            return failed(None, false, transfer.pinned, explanation);
         };
         let _permit = pool.permit().await;
         let mut retries = pool.peer.transfer_retries;
         loop {
-            match self.transfer_once(&pool, apdu.clone()).await {
-                Outcome::Later { explanation, .. } if retries > 0 => {
+            match self.transfer_once(&pool, &mut transfer).await {
+                Outcome::Later {
+                    explanation,
+                    pinned,
+                    ..
+                } if retries > 0 => {
                     debug!(peer, explanation, retries, "a transfer is to be repeated");
+                    transfer.pinned = pinned;
                     retries -= 1;
                     sleep(pool.peer.transfer_interval()).await;
                 }
@@ -177,31 +184,67 @@ impl Client {
         }
     }
 
-    async fn transfer_once(&self, pool: &Arc<Pool>, apdu: Apdu) -> Outcome {
+    async fn transfer_once(&self, pool: &Arc<Pool>, transfer: &mut Transfer) -> Outcome {
         let peer = &pool.peer;
         if pool.standing.closed(peer, Timestamp::now()).is_some() {
             pool.release().await;
         }
+        let (mut relay, mut in_doubt) = (None, false);
         // A warm association may have gone stale unnoticed: then a new one gets the transfer.
         if let Some(association) = pool.claim().await {
-            match self.over(pool, association, apdu.clone()).await {
-                Ok(outcome) => return outcome,
-                Err(explanation) => {
+            relay = Some(association.relay);
+            match self.over(pool, association, transfer).await {
+                Err(failure) if failure.may_go_on() => {
+                    let explanation = failure.explanation;
                     debug!(
                         peer = peer.name,
                         explanation, "a warm association had gone stale"
                     );
+                    in_doubt = failure.in_doubt;
+                    transfer.pinned = failure.pinned.or(transfer.pinned.take());
                 }
+                ended => return outcome(relay, ended),
             }
         }
-        let association = match self.associate(pool).await {
-            Ok(association) => association,
-            Err(unopened) => return unopened.into(),
-        };
-        let relay = Some(association.relay);
-        match self.over(pool, association, apdu).await {
-            Ok(outcome) => outcome,
-            Err(explanation) => Outcome::Later { relay, explanation },
+        let mut again = true;
+        loop {
+            let association = match self.associate(pool).await {
+                Ok(association) => association,
+                Err(unopened) => {
+                    let pinned = transfer.pinned.take();
+                    let relay = unopened.relay.or(relay);
+                    match failed(relay, in_doubt, pinned, unopened.failure.what) {
+                        Outcome::Later {
+                            relay,
+                            explanation,
+                            pinned,
+                        } => {
+                            return Outcome::NoAssociation {
+                                relay,
+                                explanation,
+                                pinned,
+                                again: unopened.again,
+                                tried: unopened.tried,
+                            };
+                        }
+                        in_doubt => return in_doubt,
+                    }
+                }
+            };
+            relay = Some(association.relay);
+            match self.over(pool, association, transfer).await {
+                Err(failure) if again && failure.may_go_on() && failure.pinned.is_some() => {
+                    again = false;
+                    let explanation = failure.explanation;
+                    info!(
+                        peer = peer.name,
+                        explanation, "association lost, its transfer is resumed"
+                    );
+                    in_doubt = failure.in_doubt;
+                    transfer.pinned = failure.pinned;
+                }
+                ended => return outcome(relay, ended),
+            }
         }
     }
 
@@ -287,37 +330,62 @@ impl Client {
         Some(pool)
     }
 
-    /// Transfers over an association and keeps it warm; an error if it broke before all was sent.
+    /// Transfers over an association and keeps it warm, if it is not broken.
     async fn over(
         &self,
         pool: &Arc<Pool>,
         mut association: Association,
-        apdu: Apdu,
-    ) -> Result<Outcome, String> {
+        transfer: &Transfer,
+    ) -> Result<SocketAddr, transfer::Failure> {
+        let time = self.directory.config().transfer_time.of(transfer.urgency);
+        let ended = association.transfer(&pool.peer.name, transfer, time).await;
         let relay = association.relay;
-        let outcome = match association.transfer(apdu).await {
-            Ok(()) => Outcome::Delivered { relay },
-            Err(transfer::Failure::Broken(explanation)) => return Err(explanation),
-            Err(transfer::Failure::InDoubt(explanation)) => Outcome::InDoubt { relay, explanation },
-            Err(transfer::Failure::NotTransferred {
-                transient: true,
-                explanation,
-            }) => Outcome::Later {
-                relay: Some(relay),
-                explanation,
-            },
-            Err(transfer::Failure::NotTransferred {
-                transient: false,
-                explanation,
-            }) => Outcome::Never {
-                relay: Some(relay),
-                explanation,
-            },
-        };
         if !association.link.is_over() {
             let idle = self.directory.config().idle_timeout;
             pool.keep(association, pool.peer.idle_timeout(idle));
         }
-        Ok(outcome)
+        ended.map(|()| relay)
+    }
+}
+
+impl transfer::Failure {
+    /// Whether another association may be tried at once: nothing can come of it twice.
+    fn may_go_on(&self) -> bool {
+        self.broken && (!self.in_doubt || self.pinned.is_some())
+    }
+}
+
+/// What became of a transfer on an association.
+fn outcome(relay: Option<SocketAddr>, ended: Result<SocketAddr, transfer::Failure>) -> Outcome {
+    match ended {
+        Ok(relay) => Outcome::Delivered { relay },
+        Err(failure) if failure.transient || failure.in_doubt => {
+            failed(relay, failure.in_doubt, failure.pinned, failure.explanation)
+        }
+        Err(transfer::Failure { explanation, .. }) => Outcome::Never { relay, explanation },
+    }
+}
+
+/// A transfer that is to be tried again.
+fn failed(
+    relay: Option<SocketAddr>,
+    in_doubt: bool,
+    pinned: Option<Pinned>,
+    explanation: String,
+) -> Outcome {
+    let ended = pinned
+        .as_ref()
+        .is_some_and(|pinned| pinned.resumption.ended);
+    match in_doubt || ended {
+        true => Outcome::InDoubt {
+            relay,
+            explanation,
+            pinned,
+        },
+        false => Outcome::Later {
+            relay,
+            explanation,
+            pinned,
+        },
     }
 }

@@ -1,6 +1,7 @@
 //! Opening an association: the name, the connection, the layers on it, and the bind.
 
 use std::net::SocketAddr;
+use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
@@ -190,7 +191,7 @@ impl Client {
         };
         let mut link = Link::new(stream, self.directory.stack(false))
             .map_err(|fault| Failure::of_connection(&fault))?;
-        let now = Timestamp::now().strftime("%y%m%d%H%M%SZ").to_string();
+        let now = self.moment().strftime("%y%m%d%H%M%SZ").to_string();
         let open = self.directory.open(peer, &now);
         link.request(Request::Open(Box::new(open)))
             .map_err(|misuse| internal(&misuse))?;
@@ -234,6 +235,16 @@ impl Client {
             }
         }
         Err(internal(&"the connection was lost"))
+    }
+
+    /// Now, to the second; later if an association was opened in this second: no two are to have the
+    /// same name, by which their activities are resumed.
+    fn moment(&self) -> Timestamp {
+        let mut last = self.opened.lock().unwrap_or_else(PoisonError::into_inner);
+        let now = Timestamp::now();
+        let next = Timestamp::from_second(last.as_second() + 1).unwrap_or(now);
+        *last = now.max(next);
+        *last
     }
 }
 

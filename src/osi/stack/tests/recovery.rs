@@ -18,7 +18,7 @@ fn confirm(pair: &mut Pair) -> Result<(), NotTransferred> {
 
 /// Sends all of an APDU from A but what `from` says is confirmed; B secures points up to one. Gives
 /// what B was told of its octets.
-fn send(pair: &mut Pair, apdu: &[u8], from: Option<Resumption>, secure: u32) -> Vec<u8> {
+fn send(pair: &mut Pair, apdu: &[u8], from: Option<Box<Resumption>>, secure: u32) -> Vec<u8> {
     let at = from.as_ref().map_or(0, |from| from.octets);
     let rest = apdu[usize::try_from(at).unwrap()..].to_vec();
     pair.ask(A, from.map_or(Request::Transfer, Request::Resume));
@@ -75,12 +75,12 @@ fn x228_7_8_1_a_transfer_goes_on_after_the_last_point_confirmed() {
             pair.told[B].clear();
             let not = confirm(&mut pair).unwrap_err();
             assert_eq!(not.in_doubt, secured > 2, "whether all was sent: {not:?}");
-            let expected = Resumption {
+            let expected = Box::new(Resumption {
                 activity: activity.clone(),
                 point: secured,
                 octets: u64::from(secured) * 1024,
                 ended: not.in_doubt,
-            };
+            });
             assert_eq!(not.resumption, Some(expected.clone()));
             pair.told[A].clear();
             let rest = send(&mut pair, &apdu, Some(expected), 9);
@@ -93,7 +93,7 @@ fn x228_7_8_1_a_transfer_goes_on_after_the_last_point_confirmed() {
             else {
                 panic!()
             };
-            assert_eq!((&old, point), (&activity, secured));
+            assert_eq!((&*old, point), (&activity, secured));
             assert_ne!(old.connection, new.connection);
             assert_eq!(pair.next(B), Some(Indication::Transfer));
             pair.ask(B, Request::TransferResponse);
@@ -170,7 +170,7 @@ fn x228_7_7_1_an_interrupted_transfer_goes_on_on_the_same_association() {
         assert_eq!(rest, &apdu[2048..]);
         let resumed = pair.next(B);
         assert!(
-            matches!(&resumed, Some(Indication::TransferResume { old, point: 2, .. }) if *old == activity),
+            matches!(&resumed, Some(Indication::TransferResume { old, point: 2, .. }) if **old == activity),
             "{resumed:?}"
         );
         pair.ask(B, Request::TransferResponse);
@@ -222,27 +222,27 @@ fn x225_8_3_20_what_a_resumed_activity_was_called_is_said_only_of_another_connec
     for common in [&b"\x17\x0d261122045628Z"[..], b"\x17\x0d251122045628Z"] {
         let mut activity = activity.clone();
         activity.connection.common_reference = Bytes::copy_from_slice(common);
-        let resumption = Resumption {
+        let resumption = Box::new(Resumption {
             activity: activity.clone(),
             point: 4,
             octets: 4096,
             ended: false,
-        };
+        });
         send(&mut pair, &long(), Some(resumption), 0);
         let told = pair.next(B);
         assert!(
-            matches!(&told, Some(Indication::TransferResume { old, point: 4, .. }) if *old == activity),
+            matches!(&told, Some(Indication::TransferResume { old, point: 4, .. }) if **old == activity),
             "{told:?}"
         );
         pair.ask(B, Request::TransferRefuse(Refusal::Unknown));
         pair.told = Default::default();
     }
-    let nowhere = Resumption {
+    let nowhere = Box::new(Resumption {
         activity,
         point: 0,
         octets: 0,
         ended: false,
-    };
+    });
     assert!(
         pair.ends[A]
             .request(Request::Resume(nowhere), pair.now)

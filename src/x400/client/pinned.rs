@@ -1,0 +1,155 @@
+//! A transfer that broke off, pinned so that it goes on with the very octets it began with.
+
+use std::fmt;
+use std::io;
+use std::str::FromStr;
+
+use serde::{Deserialize, Serialize};
+use sha2::{Digest as _, Sha256};
+
+use super::super::apdu::{Apdu, Wrapped};
+use crate::osi::rtse::{Activity, Resumption};
+use crate::osi::spdu::ConnectionIdentifier;
+
+/// How many octets are hashed at a time.
+const PIECE: usize = 256 * 1024;
+
+/// From where a transfer to a peer can be resumed, and the hash of what is transferred: other octets
+/// are sent from their start, in an activity of their own. As text it can be kept.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Pinned {
+    pub(super) peer: String,
+    pub(super) hash: [u8; 32],
+    pub(super) resumption: Box<Resumption>,
+}
+
+impl Pinned {
+    /// The peer's name; nobody else knows of the transfer.
+    #[must_use]
+    pub fn peer(&self) -> &str {
+        &self.peer
+    }
+
+    /// How many octets the peer has confirmed.
+    #[must_use]
+    pub fn octets(&self) -> u64 {
+        self.resumption.octets
+    }
+}
+
+/// The hash of an APDU as it is transferred on an association where P1 has this presentation context,
+/// or none.
+pub(super) async fn hash(apdu: Apdu, user_context: Option<u32>) -> io::Result<[u8; 32]> {
+    let mut wrapped = Wrapped::open(apdu, user_context).await?;
+    let mut hash = Sha256::new();
+    loop {
+        let (octets, last) = wrapped.next(PIECE).await?;
+        hash.update(&octets);
+        if last {
+            return Ok(hash.finalize().into());
+        }
+        tokio::task::yield_now().await;
+    }
+}
+
+/// A [`Pinned`] as text.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Form {
+    peer: String,
+    hash: [u8; 32],
+    /// Reference, common reference, additional reference.
+    connection: [Vec<u8>; 3],
+    activity: Vec<u8>,
+    point: u32,
+    octets: u64,
+    ended: bool,
+}
+
+impl fmt::Display for Pinned {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Resumption {
+            activity,
+            point,
+            octets,
+            ended,
+        } = &*self.resumption;
+        let connection = &activity.connection;
+        let form = Form {
+            peer: self.peer.clone(),
+            hash: self.hash,
+            connection: [
+                connection.ss_user_reference.to_vec(),
+                connection.common_reference.to_vec(),
+                connection.additional_reference.to_vec(),
+            ],
+            activity: activity.identifier.to_vec(),
+            point: *point,
+            octets: *octets,
+            ended: *ended,
+        };
+        f.write_str(&serde_json::to_string(&form).map_err(|_| fmt::Error)?)
+    }
+}
+
+impl FromStr for Pinned {
+    type Err = serde_json::Error;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let form: Form = serde_json::from_str(text)?;
+        let [reference, common, additional] = form.connection;
+        let connection = ConnectionIdentifier {
+            ss_user_reference: reference.into(),
+            common_reference: common.into(),
+            additional_reference: additional.into(),
+        };
+        let activity = Activity {
+            connection,
+            identifier: form.activity.into(),
+        };
+        Ok(Self {
+            peer: form.peer,
+            hash: form.hash,
+            resumption: Box::new(Resumption {
+                activity,
+                point: form.point,
+                octets: form.octets,
+                ended: form.ended,
+            }),
+        })
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::octets::Octets;
+
+    #[tokio::test]
+    async fn what_is_pinned_comes_back_from_text_and_other_octets_have_another_hash() {
+        let apdu = |text: &'static str| Apdu::Octets(Octets::from(text.as_bytes()));
+        let first = hash(apdu("one"), Some(5)).await.unwrap();
+        assert_eq!(first, hash(apdu("one"), Some(5)).await.unwrap());
+        assert_ne!(first, hash(apdu("two"), Some(5)).await.unwrap());
+        assert_ne!(first, hash(apdu("one"), None).await.unwrap());
+        let pinned = Pinned {
+            peer: "hub \"x\"".to_owned(),
+            hash: first,
+            resumption: Box::new(Resumption {
+                activity: Activity {
+                    connection: ConnectionIdentifier {
+                        ss_user_reference: "\u{4}\u{2}GW".into(),
+                        common_reference: "\u{17}\u{d}261122045628Z".into(),
+                        additional_reference: Default::default(),
+                    },
+                    identifier: "\u{2}\u{1}\u{7}".into(),
+                },
+                point: 3,
+                octets: 3 * 63 * 1024,
+                ended: true,
+            }),
+        };
+        assert_eq!(pinned.to_string().parse::<Pinned>().unwrap(), pinned);
+        assert!("{}".parse::<Pinned>().is_err());
+    }
+}

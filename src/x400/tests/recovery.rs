@@ -1,0 +1,261 @@
+//! Transfers that break off and go on, over connections that are cut.
+
+use super::*;
+
+/// Passes connections on to a server: the n-th until so many octets have passed from the client;
+/// then it is cut, on the client's side alone if `half`.
+async fn cutting(to: String, cuts: Vec<usize>, half: bool) -> String {
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        let mut cuts = cuts.into_iter();
+        let mut open = Vec::new();
+        while let Ok((client, _)) = listener.accept().await {
+            let server = TcpStream::connect(&to).await.unwrap();
+            let left = cuts.next().unwrap_or(usize::MAX);
+            let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
+                (client.into_split(), server.into_split());
+            let (hold, held) = oneshot::channel::<()>();
+            open.push(hold);
+            tokio::spawn(async move {
+                let mut left = left;
+                let mut octets = vec![0; 1000];
+                let up = async {
+                    while left > 0 {
+                        let most = left.min(octets.len());
+                        let Ok(read @ 1..) = from_client.read(&mut octets[..most]).await else {
+                            return true;
+                        };
+                        left -= read;
+                        if to_server.write_all(&octets[..read]).await.is_err() {
+                            return true;
+                        }
+                    }
+                    false
+                };
+                let down = tokio::io::copy(&mut from_server, &mut to_client);
+                let cut = tokio::select! { ended = up => !ended, _ = down => false };
+                drop((from_client, to_client));
+                if cut && half {
+                    // The server's side stands as if nothing had happened.
+                    let _ = held.await;
+                }
+            });
+        }
+    });
+    address
+}
+
+/// A server behind connections that are cut, and a client of it, with small segments.
+async fn cut(cuts: Vec<usize>, half: bool) -> Running {
+    let mut running = running(|server, client| {
+        server.checkpoint_size = 1;
+        server.window_size = 2;
+        client.idle_timeout = 60;
+    })
+    .await;
+    let mut config = running.client.directory().config().clone();
+    let to = config.peer[0].connect[1].clone();
+    config.peer[0].connect = vec![cutting(to, cuts, half).await];
+    running.client = Arc::new(Client::new(Arc::new(Directory::new(config, "GW").unwrap())));
+    running
+}
+
+fn arrived(running: &Running) -> Vec<Bytes> {
+    let arrived = running.keeper.arrived.lock().unwrap();
+    arrived
+        .iter()
+        .map(|(_, octets, _)| octets.clone())
+        .collect()
+}
+
+fn octets_of(apdu: &Octets) -> Bytes {
+    let mut all = bytes::BytesMut::new();
+    for chunk in apdu.chunks() {
+        all.extend_from_slice(&chunk);
+    }
+    all.freeze()
+}
+
+#[tokio::test]
+async fn x228_7_8_1_a_transfer_cut_anywhere_is_resumed_at_once() {
+    for half in [false, true] {
+        for at in (0..9).map(|n| 200 + n * 1_303) {
+            let running = cut(vec![at], half).await;
+            let apdu = apdu(9_000);
+            let mut outcome = running
+                .client
+                .transfer("hub", Apdu::Octets(apdu.clone()))
+                .await;
+            if !matches!(outcome, Outcome::Delivered { .. }) {
+                // Nothing was confirmed: it is tried again from its start.
+                assert!(at < 5_000, "{at}: {outcome:?}");
+                assert!(
+                    matches!(outcome, Outcome::Later { pinned: None, .. }),
+                    "{outcome:?}"
+                );
+                outcome = running
+                    .client
+                    .transfer("hub", Apdu::Octets(apdu.clone()))
+                    .await;
+            } else if at < 10_000 {
+                assert_eq!(running.keeper.begun.load(Ordering::Relaxed), 1, "{at}");
+            }
+            assert!(
+                matches!(outcome, Outcome::Delivered { .. }),
+                "{at}: {outcome:?}"
+            );
+            assert_eq!(arrived(&running), [octets_of(&apdu)], "{at}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn house_2_pinned_octets_go_on_after_a_restart_and_others_begin_anew() {
+    for same in [true, false] {
+        let running = cut(vec![6_000, 1_500], false).await;
+        let outcome = running
+            .client
+            .transfer("hub", Apdu::Octets(apdu(9_000)))
+            .await;
+        let Outcome::Later {
+            pinned: Some(pinned),
+            ..
+        } = outcome
+        else {
+            panic!("{outcome:?}")
+        };
+        assert!(
+            pinned.octets() >= 2048 && pinned.octets() < 6_000,
+            "{pinned:?}"
+        );
+        // All that is left of the first client is a text.
+        let text = pinned.to_string();
+        let config = running.client.directory().config().clone();
+        let client = Client::new(Arc::new(Directory::new(config, "GW").unwrap()));
+        let apdu = if same { apdu(9_000) } else { apdu(9_001) };
+        let transfer = Transfer {
+            urgency: config::Urgency::Urgent,
+            apdu: Apdu::Octets(apdu.clone()),
+            pinned: Some(text.parse().unwrap()),
+        };
+        let outcome = client.transfer("hub", transfer).await;
+        assert!(matches!(outcome, Outcome::Delivered { .. }), "{outcome:?}");
+        assert_eq!(arrived(&running), [octets_of(&apdu)]);
+        let begun = running.keeper.begun.load(Ordering::Relaxed);
+        assert_eq!(begun, if same { 1 } else { 2 });
+    }
+}
+
+#[tokio::test]
+async fn what_the_server_has_forgotten_is_sent_from_its_start() {
+    let running = cut(vec![6_000, 1_500], false).await;
+    let outcome = running
+        .client
+        .transfer("hub", Apdu::Octets(apdu(9_000)))
+        .await;
+    let Outcome::Later { pinned, .. } = outcome else {
+        panic!("{outcome:?}")
+    };
+    // Another server, which knows nothing of it.
+    let other = cut(Vec::new(), false).await;
+    let transfer = Transfer {
+        pinned,
+        ..Apdu::Octets(apdu(9_000)).into()
+    };
+    let outcome = other.client.transfer("hub", transfer).await;
+    assert!(matches!(outcome, Outcome::Delivered { .. }), "{outcome:?}");
+    assert_eq!(arrived(&other), [octets_of(&apdu(9_000))]);
+}
+
+#[tokio::test]
+async fn x218_8_3_a_transfer_that_takes_too_long_is_interrupted_and_gone_on_with() {
+    let running = running(|server, client| {
+        server.checkpoint_size = 1;
+        client.transfer_time.normal = 0;
+    })
+    .await;
+    // So long that it is not over when the time is, which is at once.
+    let mut transfer: Transfer = Apdu::Octets(apdu(2_000_000)).into();
+    let outcome = running.client.transfer("hub", transfer.clone()).await;
+    let (Outcome::Later {
+        explanation,
+        pinned,
+        ..
+    }
+    | Outcome::InDoubt {
+        explanation,
+        pinned,
+        ..
+    }) = outcome
+    else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(explanation, "not transferred within 0ns");
+    assert!(running.keeper.arrived.lock().unwrap().is_empty());
+    transfer.pinned = pinned;
+    transfer.urgency = config::Urgency::Urgent;
+    let outcome = running.client.transfer("hub", transfer).await;
+    assert!(matches!(outcome, Outcome::Delivered { .. }), "{outcome:?}");
+    let arrived = running.keeper.arrived.lock().unwrap();
+    assert!(
+        arrived.iter().all(|(from, ..)| from.association == 0),
+        "the same association"
+    );
+}
+
+/// A source against a sink that fails as told, one message of 100,000 octets.
+async fn failing(fail: &str) -> (source::Summary, sink::Counted) {
+    let sink = sink::Sink::bind(sink::Options {
+        listen: vec!["127.0.0.1:0".to_owned()],
+        mta: "SINK".to_owned(),
+        fail: vec![fail.parse().unwrap()],
+        ..sink::Options::default()
+    })
+    .await
+    .unwrap();
+    let options = source::Options {
+        to: sink.addresses()[0].to_string(),
+        size: 100_000,
+        // So that the source cannot run ahead of the sink.
+        checkpoint_size: 1,
+        window_size: 1,
+        ..source::Options::default()
+    };
+    let (stop, stopped) = oneshot::channel::<()>();
+    let ended = tokio::spawn(sink.run(async { drop(stopped.await) }));
+    let summary = source::run(options, |_| {}).await.unwrap();
+    drop(stop);
+    (summary, ended.await.unwrap())
+}
+
+#[tokio::test]
+async fn a_sink_fails_as_it_is_told() {
+    for (fail, later, in_doubt, never, refused) in [
+        ("later", 1, 0, 0, 1),
+        ("full=50000", 1, 0, 0, 1),
+        ("never=50000", 0, 0, 1, 1),
+        ("drop=50000", 1, 0, 0, 1),
+        // It is resumed at once, in vain, and begun anew.
+        ("cut=50000", 1, 0, 0, 2),
+        ("drop", 0, 1, 0, 1),
+        ("cut", 0, 1, 0, 1),
+        ("bind=inadequate-association-confidentiality", 1, 0, 0, 0),
+    ] {
+        let (summary, counted) = failing(fail).await;
+        assert_eq!(
+            (
+                summary.later,
+                summary.in_doubt,
+                summary.never,
+                counted.refused
+            ),
+            (later, in_doubt, never, refused),
+            "{fail}: {summary:?}"
+        );
+        if let Some((_, reason)) = fail.split_once("bind=") {
+            let why = summary.first_failure.unwrap();
+            assert!(why.contains(reason), "{why}");
+        }
+    }
+}
