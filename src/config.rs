@@ -2,6 +2,7 @@
 //!
 //! Faults are [`Problem`]s with file, line and column, so that a person finds them.
 
+use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
 use std::path::{Path, PathBuf};
@@ -9,7 +10,8 @@ use std::path::{Path, PathBuf};
 use serde::{Deserialize, Serialize};
 
 use crate::mixer::address::Attributes;
-use crate::mixer::context::{Gateway, PeerProfile};
+use crate::mixer::context::Gateway;
+use crate::mixer::profile::Layer;
 use crate::{queue, smtp, x400};
 
 /// Where `serve` looks unless it is told.
@@ -42,8 +44,9 @@ pub struct Mapping {
     /// Files of table 1, table 2, and the two tables of preferred gateways (RFC 2156 appendix F),
     /// known by their names: `table1`, `table2`, `gate1`, `gate2`, with any ending.
     pub tables: Vec<PathBuf>,
-    /// What each X.400 neighbour can read, by the name of the peer.
-    pub profile: std::collections::BTreeMap<String, PeerProfile>,
+    /// What each X.400 neighbour can read otherwise than the profile its peer names, by the name of the
+    /// peer.
+    pub profile: BTreeMap<String, Layer>,
 }
 
 /// Table `[routing]`.
@@ -73,6 +76,13 @@ pub struct Route {
     /// Among routes that match equally well, the lower cost is tried first.
     #[serde(default)]
     pub cost: u32,
+    /// The share of what goes this way, beside routes that match equally well at the same cost.
+    #[serde(default = "one")]
+    pub weight: u32,
+}
+
+fn one() -> u32 {
+    1
 }
 
 /// Table `[control]`.
@@ -211,6 +221,10 @@ impl Config {
         let paths = self.mapping.tables.iter_mut().chain(passwords);
         for path in paths.chain(certificates) {
             *path = folder.join(&*path);
+        }
+        let profiles = self.x400.peer.iter_mut().flat_map(|peer| &mut peer.profile);
+        for file in profiles.filter(|name| name.ends_with(".toml")) {
+            *file = folder.join(&*file).to_string_lossy().into_owned();
         }
     }
 

@@ -49,6 +49,7 @@ impl Routes {
             address: own.clone(),
             to: SMTP.into(),
             cost: 0,
+            weight: 1,
         };
         let mut routes: Vec<Route> = peers
             .into_iter()
@@ -108,6 +109,54 @@ impl Routes {
             }
         }
         alternates
+    }
+
+    /// The peers that may take an item routed to `peer`, in the order they are tried: cheapest first,
+    /// and of those that cost the same each comes first for its share of the items, by weight.
+    ///
+    /// `seed` tells items apart: the same item has the same order at every attempt. One of weight 0
+    /// comes after its equals.
+    #[must_use]
+    pub fn in_turn<'a>(&'a self, peer: &'a str, mut seed: u32) -> Vec<&'a str> {
+        let mut left = self.alternates_of(peer);
+        let mut turns = Vec::with_capacity(left.len());
+        while let Some(first) = left.first() {
+            let cost = self.terms(first, peer).0;
+            let equal = left
+                .iter()
+                .take_while(|name| self.terms(name, peer).0 == cost);
+            let weights: Vec<u32> = equal.map(|name| self.terms(name, peer).1).collect();
+            let total = weights
+                .iter()
+                .fold(0, |sum: u32, weight| sum.saturating_add(*weight));
+            let mut at = seed.checked_rem(total).unwrap_or(0);
+            let chosen = weights.iter().position(|weight| {
+                let here = at < *weight;
+                at = at.saturating_sub(*weight);
+                here
+            });
+            turns.push(left.remove(chosen.unwrap_or(0)));
+            seed = seed.wrapping_mul(0x9e37_79b9).rotate_left(13);
+        }
+        turns
+    }
+
+    /// The peers that share what is routed to `peer`: those that cost no more, itself among them.
+    pub fn sharers_of<'a>(&'a self, peer: &'a str) -> impl Iterator<Item = &'a str> {
+        let cost = self.terms(peer, peer).0;
+        let alternates = self.alternates_of(peer).into_iter();
+        alternates.filter(move |name| *name == peer || self.terms(name, peer) <= (cost, u32::MAX))
+    }
+
+    /// What it costs to send by `name` what is routed to `peer`, and the weight of that route.
+    fn terms(&self, name: &str, peer: &str) -> (u32, u32) {
+        let mut routes = self.routes.iter();
+        let own = routes.find(|route| route.to == peer);
+        let mut same = self.routes.iter().filter(|route| {
+            route.to == name && own.is_some_and(|own| own.address == route.address)
+        });
+        same.next()
+            .map_or((0, 1), |route| (route.cost, route.weight))
     }
 
     /// Whether what came in from one side may go out on another.
@@ -182,6 +231,7 @@ mod tests {
             address: address.parse().unwrap(),
             to: to.into(),
             cost,
+            weight: 1,
         }
     }
 
@@ -239,6 +289,39 @@ mod tests {
         assert_eq!(routes().alternates_of("hub"), ["hub", "spare"]);
         assert_eq!(routes().alternates_of("sales"), ["sales"]);
         assert_eq!(routes().alternates_of("nobody"), ["nobody"]);
+    }
+
+    #[test]
+    fn peers_that_cost_the_same_share_by_weight_and_the_dearer_come_after() {
+        let weighted = |to, cost, weight| Route {
+            weight,
+            ..route("/ADMD=HUB/C=GB/", to, cost)
+        };
+        let routes = Routes::new(
+            Routing::default(),
+            &"/O=Gateway/ADMD= /C=GB/".parse().unwrap(),
+            [
+                weighted("dear", 9, 1),
+                weighted("big", 5, 3),
+                weighted("small", 5, 1),
+                weighted("reserve", 5, 0),
+            ],
+        );
+        let mut first = std::collections::BTreeMap::new();
+        for seed in 0..4000_u32 {
+            let turns = routes.in_turn("big", seed);
+            assert_eq!(turns[3], "dear");
+            assert_eq!(turns[2], "reserve");
+            assert_eq!(turns, routes.in_turn("big", seed), "at every attempt");
+            *first.entry(turns[0]).or_insert(0) += 1;
+        }
+        assert_eq!(
+            first.into_iter().collect::<Vec<_>>(),
+            [("big", 3000), ("small", 1000)]
+        );
+        let sharers: Vec<&str> = routes.sharers_of("big").collect();
+        assert_eq!(sharers, ["big", "small", "reserve"]);
+        assert_eq!(routes.in_turn("nobody", 7), ["nobody"]);
     }
 
     #[test]

@@ -3,6 +3,7 @@
 //! [`Rules`] never change; a reload makes new ones. The command line converts by the same rules as
 //! the service.
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::Path;
 
@@ -15,8 +16,9 @@ use crate::mixer::address::mcgam::{TableKind, Tables};
 use crate::mixer::address::{Attributes, Role, to_rfc822, to_x400};
 use crate::mixer::context::{Context, Edition, PeerProfile};
 use crate::mixer::outcome::{Refusal, Status, Unconverted};
-use crate::queue::Priority;
+use crate::mixer::profile::{Layer, SHIPPED};
 use crate::queue::schedule::Schedule;
+use crate::queue::{ItemId, Priority};
 use crate::rfc822::AddrSpec;
 use crate::x400::config::Mode;
 
@@ -35,6 +37,9 @@ pub struct Rules {
     /// The mapping tables.
     pub tables: Tables,
     routes: Routes,
+    /// What each peer can read, and the profiles that come with the gateway.
+    profiles: BTreeMap<String, PeerProfile>,
+    /// What any other is taken to read.
     profile: PeerProfile,
 }
 
@@ -63,7 +68,7 @@ impl Rules {
     ///
     /// # Errors
     /// Every fault found.
-    pub fn of(mut config: Config, path: &Path, contents: &str) -> Result<Self, Vec<Problem>> {
+    pub fn of(config: Config, path: &Path, contents: &str) -> Result<Self, Vec<Problem>> {
         let mut problems = Vec::new();
         let mut tables = Tables::default();
         for file in &config.mapping.tables {
@@ -84,6 +89,7 @@ impl Rules {
                 Err(error) => problems.push(Problem::of_file(file, error.to_string())),
             }
         }
+        let mut profiles = profiles(&config, path, contents, &mut problems);
         if !problems.is_empty() {
             return Err(problems);
         }
@@ -96,7 +102,8 @@ impl Rules {
             addresses.map(|address| Route {
                 address,
                 to: peer.name.clone(),
-                cost: 0,
+                cost: peer.cost,
+                weight: peer.weight.unwrap_or(1),
             })
         });
         let routes = Routes::new(config.routing.clone(), &config.gateway.address, peers);
@@ -107,21 +114,27 @@ impl Rules {
                 .iter()
                 .any(|p| p.name == name && p.mode == Mode::Of1984)
         };
-        let old: Vec<String> = peers
-            .iter()
-            .filter(|peer| routes.alternates_of(&peer.name).into_iter().any(is_old))
-            .map(|peer| peer.name.clone())
-            .collect();
-        for peer in old {
-            let profile = config.mapping.profile.entry(peer).or_default();
-            profile.edition = Edition::Of1984;
+        for peer in peers {
+            if routes.alternates_of(&peer.name).into_iter().any(is_old)
+                && let Some(profile) = profiles.get_mut(&peer.name)
+            {
+                profile.edition = Edition::Of1984;
+            }
         }
         Ok(Self {
             tables,
             routes,
+            profiles,
             profile: PeerProfile::default(),
             config,
         })
+    }
+
+    /// What the peer of this name can read; also, where no peer has the name, a profile that comes
+    /// with the gateway.
+    #[must_use]
+    pub fn profile(&self, name: &str) -> Option<&PeerProfile> {
+        self.profiles.get(name)
     }
 
     /// What a conversion of the item `id`, which came at `arrived`, for `route` may know.
@@ -132,12 +145,7 @@ impl Rules {
             now: clock::in_place(arrived),
             gateway: &self.config.gateway,
             tables: &self.tables,
-            peer: self
-                .config
-                .mapping
-                .profile
-                .get(route)
-                .unwrap_or(&self.profile),
+            peer: self.profile(route).unwrap_or(&self.profile),
         }
     }
 
@@ -153,10 +161,15 @@ impl Rules {
         &self.config.queue.schedule
     }
 
-    /// The peers that take what is routed to `peer`, best first: itself and its alternates.
+    /// The peers that may take the item `id`, which is routed to `peer`, in the order they are tried.
     #[must_use]
-    pub fn alternates_of<'a>(&'a self, peer: &'a str) -> Vec<&'a str> {
-        self.routes.alternates_of(peer)
+    pub fn in_turn<'a>(&'a self, peer: &'a str, id: ItemId) -> Vec<&'a str> {
+        self.routes.in_turn(peer, id.seed())
+    }
+
+    /// The peers that share what is routed to `peer`, itself among them.
+    pub fn sharers_of<'a>(&'a self, peer: &'a str) -> impl Iterator<Item = &'a str> {
+        self.routes.sharers_of(peer)
     }
 
     /// Where a recipient of mail goes.
@@ -282,6 +295,54 @@ impl Rules {
     }
 }
 
+/// The profiles that come with the gateway, and those of the peers, each made up of the one it names
+/// and of the keys it has otherwise.
+fn profiles(
+    config: &Config,
+    path: &Path,
+    contents: &str,
+    problems: &mut Vec<Problem>,
+) -> BTreeMap<String, PeerProfile> {
+    let shipped = SHIPPED.iter().map(|(name, _)| (*name, Some(*name), None));
+    let peers = config.x400.peer.iter().map(|peer| {
+        let otherwise = config.mapping.profile.get(&peer.name);
+        (peer.name.as_str(), peer.profile.as_deref(), otherwise)
+    });
+    let mut profiles = BTreeMap::new();
+    for (name, named, otherwise) in shipped.chain(peers) {
+        let layer = named.map(|named| layer(named, path, contents));
+        match layer.transpose() {
+            Ok(layer) => match PeerProfile::of(layer.iter().chain(otherwise)) {
+                Ok(profile) => {
+                    profiles.insert(name.to_owned(), profile);
+                }
+                Err(error) => problems.push(Problem::of_file(path, error.to_string())),
+            },
+            Err(problem) => problems.push(problem),
+        }
+    }
+    profiles
+}
+
+/// A profile by its name: a file if that ends in `.toml`, else one that comes with the gateway.
+fn layer(name: &str, path: &Path, contents: &str) -> Result<Layer, Problem> {
+    if name.ends_with(".toml") {
+        let file = Path::new(name);
+        let text =
+            fs::read_to_string(file).map_err(|error| Problem::of_file(file, error.to_string()))?;
+        return Layer::parse(&text).map_err(|error| {
+            let offset = error.span().map_or(0, |span| span.start);
+            Problem::at(file, &text, offset, error.message())
+        });
+    }
+    let shipped = Layer::shipped(name).ok_or_else(|| {
+        let names: Vec<&str> = SHIPPED.iter().map(|(name, _)| *name).collect();
+        let text = format!("a profile is a .toml file, or one of {}", names.join(", "));
+        Problem::of_value(path, contents, name, text)
+    })?;
+    shipped.map_err(|error| Problem::of_file(Path::new(name), error.to_string()))
+}
+
 fn smtp(address: String) -> Placed {
     Placed {
         route: SMTP.to_owned(),
@@ -327,6 +388,7 @@ fn unroutable(address: &str, why: &str) -> Refusal {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::mixer::profile::{Attachments, ExtensionType, Tracing};
 
     const CONFIG: &str = r#"
         [gateway]
@@ -409,6 +471,66 @@ mod tests {
             placed(SMTP, "postmaster@example.org")
         );
         assert_eq!(mail("<postmaster>"), placed(SMTP, "postmaster@example.org"));
+    }
+
+    #[test]
+    fn rfc1648_3_postmaster_by_either_name_is_reachable_at_every_level_of_ours() {
+        let home = placed(SMTP, "postmaster@example.org");
+        for address in [
+            "/S=Postmaster/O=Gateway/PRMD=EXAMPLE/ADMD= /C=GB/",
+            "/CN=postmaster/PRMD=EXAMPLE/ADMD= /C=GB/",
+            "/CN=Postmaster/S=POSTMASTER/PRMD=EXAMPLE/ADMD= /C=GB/",
+        ] {
+            assert_eq!(or(address), home, "{address}");
+        }
+        // Of a domain that is an Internet domain: its own.
+        let theirs = placed(SMTP, "Postmaster@lone.example");
+        assert_eq!(or("/CN=Postmaster/PRMD=LONE/ADMD=OTHER/C=FR/"), theirs);
+        assert_eq!(or("/S=Postmaster/PRMD=LONE/ADMD=OTHER/C=FR/"), theirs);
+        // Nobody else's, and no one who is called so besides.
+        for other in [
+            "/S=Postmaster/PRMD=ELSE/ADMD= /C=GB/",
+            "/S=Postmaster/O=Other/PRMD=EXAMPLE/ADMD= /C=GB/",
+            "/G=Jo/S=Postmaster/PRMD=EXAMPLE/ADMD= /C=GB/",
+        ] {
+            assert!(or(other).is_err(), "{other}");
+        }
+    }
+
+    #[test]
+    fn a_peer_reads_what_its_profile_says_but_for_what_it_has_otherwise() {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("ours.toml"), "tracing = \"admd\"\n").unwrap();
+        let path = folder.path().join("m.toml");
+        let load = |config: &str| {
+            let config = format!("{CONFIG}{config}");
+            let parsed = Config::parse(&path, &config).unwrap();
+            Rules::of(parsed, &path, &config)
+        };
+        let rules = load(
+            "profile = \"pp\"\n[[x400.peer]]\nname = \"other\"\nprofile = \"ours.toml\"\n\
+             [mapping.profile.hub]\nattachments = \"bp14\"\n",
+        )
+        .unwrap();
+        let shipped = rules.profile("pp").unwrap();
+        assert_eq!(shipped.extension_type, ExtensionType::Explicit);
+        let expected = PeerProfile {
+            attachments: Attachments::Bp14,
+            ..shipped.clone()
+        };
+        let context = rules.context("", Timestamp::UNIX_EPOCH, "hub");
+        assert_eq!(*context.peer, expected);
+        assert_eq!(rules.profile("other").unwrap().tracing, Tracing::Admd);
+        assert_eq!(rules.profile("nobody"), None);
+        let problem = |config: &str| load(config).unwrap_err().remove(0).to_string();
+        assert!(problem("profile = \"sendmail\"\n").contains("exchange-5.5, m-switch, pp"));
+        assert!(problem("profile = \"none.toml\"\n").contains("none.toml"));
+        std::fs::write(folder.path().join("ours.toml"), "\ntraces = 1\n").unwrap();
+        let unknown = problem("profile = \"ours.toml\"\n");
+        assert!(
+            unknown.contains("ours.toml:2:1: unknown field"),
+            "{unknown}"
+        );
     }
 
     #[test]

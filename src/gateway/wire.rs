@@ -1,9 +1,7 @@
 //! O/R names and identifiers of P1 in the text the queue and the log keep.
 
 use crate::asn1::mts::{MTSIdentifier, ORName};
-use crate::asn1::native::ExtensionForm;
 use crate::mixer::address::{self, Attributes};
-use crate::mixer::context::ExtensionType;
 use crate::mixer::domain;
 
 /// The address in an O/R name.
@@ -26,13 +24,4 @@ pub fn identifier_text(identifier: &MTSIdentifier) -> String {
         "[{};{local}]",
         domain::text(&identifier.global_domain_identifier)
     )
-}
-
-/// How extension types are written.
-#[must_use]
-pub fn extension_form(form: ExtensionType) -> ExtensionForm {
-    match form {
-        ExtensionType::Explicit => ExtensionForm::Explicit,
-        ExtensionType::Implicit => ExtensionForm::Implicit,
-    }
 }

@@ -9,6 +9,8 @@ use serde::{Deserialize, Serialize};
 use super::address::Attributes;
 use super::address::mcgam::Tables;
 
+pub use super::profile::{Attachments, ContentType, Edition, ExtensionType, PeerProfile};
+
 /// Everything a conversion may know besides the message.
 #[derive(Debug, Clone)]
 pub struct Context<'a> {
@@ -22,6 +24,15 @@ pub struct Context<'a> {
     pub tables: &'a Tables,
     /// What the X.400 neighbour on the other end wants.
     pub peer: &'a PeerProfile,
+}
+
+impl Context<'_> {
+    /// The type of the domain-defined attribute in which the neighbour wants Internet addresses.
+    #[must_use]
+    pub fn dda_type(&self) -> &str {
+        let wanted = self.peer.dda_type.as_deref();
+        wanted.unwrap_or(&self.gateway.dda_type)
+    }
 }
 
 /// Who the gateway is: table `[gateway]` of the configuration.
@@ -76,91 +87,6 @@ impl Gateway {
             .chain(&self.other_domains)
             .any(|ours| ours.eq_ignore_ascii_case(domain))
     }
-}
-
-/// What an X.400 neighbour can read, and wants: keys of `[[x400.peer]]` or of a profile.
-#[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
-pub struct PeerProfile {
-    /// How the type of an extension field is written (`1988` is what the first systems read).
-    pub extension_type: ExtensionType,
-    /// The content type of IPMs.
-    pub content: ContentType,
-    /// The edition of X.400 it speaks (appendix B governs `1984`).
-    pub edition: Edition,
-    /// The body part that carries what has no equivalence (RFC 2157 section 5).
-    pub attachments: Attachments,
-    /// Whether text in ISO 8859 repertoires goes as GeneralText; otherwise it goes as an attachment.
-    pub general_text: bool,
-    /// Whether per-message and per-recipient extension fields may be sent at all.
-    pub extensions: bool,
-}
-
-impl Default for PeerProfile {
-    fn default() -> Self {
-        Self {
-            extension_type: ExtensionType::default(),
-            content: ContentType::default(),
-            edition: Edition::default(),
-            attachments: Attachments::default(),
-            general_text: true,
-            extensions: true,
-        }
-    }
-}
-
-/// How `ExtensionField.type` is written.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum ExtensionType {
-    /// An explicitly tagged INTEGER (`a0 03 02 01 nn`).
-    #[serde(rename = "1988")]
-    Explicit,
-    /// The later standard-extension choice (`80 01 nn`).
-    #[default]
-    #[serde(rename = "1992")]
-    Implicit,
-}
-
-/// The content type under which IPMs travel.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum ContentType {
-    /// 2 where nothing of 1988 is used, else 22 (section 5.1.3).
-    #[default]
-    Auto,
-    /// Always 22.
-    #[serde(rename = "p22")]
-    P22,
-    /// Always 2.
-    #[serde(rename = "p2")]
-    P2,
-}
-
-/// The edition of X.400 a neighbour speaks.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-pub enum Edition {
-    /// X.400 (1984): no extensions, no teletex addresses, no common name.
-    #[serde(rename = "1984")]
-    Of1984,
-    /// X.400 (1988) and later.
-    #[default]
-    #[serde(rename = "1988")]
-    Of1988,
-}
-
-/// The body part that carries a MIME part without an equivalence (RFC 2157 section 3.1).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "kebab-case")]
-pub enum Attachments {
-    /// file-transfer-body-part.
-    #[default]
-    Ftbp,
-    /// An externally defined MIME body part (body part 15).
-    Bp15,
-    /// bilaterally-defined (body part 14): the content alone.
-    Bp14,
-    /// IA5 text in the form of RFC 1496.
-    Ia5,
 }
 
 #[cfg(test)]

@@ -47,6 +47,7 @@ pub mod context;
 pub mod domain;
 pub mod encoded_types;
 pub mod outcome;
+pub mod profile;
 pub mod status;
 pub mod to_rfc822;
 pub mod to_x400;

@@ -29,7 +29,8 @@ impl ItemId {
     }
 
     /// Some of its random bits.
-    pub(super) fn seed(self) -> u32 {
+    #[must_use]
+    pub fn seed(self) -> u32 {
         let [.., a, b, c, d] = self.0.to_bytes();
         u32::from_be_bytes([a, b, c, d])
     }

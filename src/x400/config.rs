@@ -177,8 +177,14 @@ pub struct Peer {
     /// The networks it calls from; none: with a `peer-password-file` any, without one the addresses
     /// in `connect` alone.
     pub accept_from: Vec<Network>,
+    /// What it can read, and wants: the name of a profile that comes with the gateway, or a file.
+    pub profile: Option<String>,
     /// The O/R addresses routed to it, as patterns.
     pub routes: Vec<String>,
+    /// Among peers with the same route the lower cost is tried first.
+    pub cost: u32,
+    /// Its share of what goes to peers with the same route at the same cost; 1 if unset, 0 for none.
+    pub weight: Option<u32>,
     /// How many associations we open to it at the same time; 4 unless it is given.
     pub max_associations: Option<usize>,
     /// A further association is opened only while more messages than this wait for the peer.

@@ -1,5 +1,5 @@
-//! Holds `docs/conformance.md` to the truth: its IDs are all there, once each, its tests exist, and
-//! its count is right.
+//! Holds `docs/conformance.md` to the truth: its IDs are all there, once each, its tests exist (those
+//! that `docs/peers.md` names, too), and its count is right.
 
 // Helpers beside the tests fail the test as the tests do.
 #![allow(clippy::expect_used, clippy::panic)]
@@ -166,6 +166,13 @@ fn every_test_named_exists() {
     for row in rows(&page()) {
         for test in row.tests.iter().filter(|test| !known.contains(*test)) {
             let _ = writeln!(faults, "{}: there is no test {test}", row.id);
+        }
+    }
+    let peers = fs::read_to_string(root.join("docs/peers.md")).expect("docs/peers.md");
+    let quoted = peers.split('`').skip(1).step_by(2);
+    for test in quoted.filter(|quoted| quoted.matches('_').count() > 2) {
+        if !known.contains(test) {
+            let _ = writeln!(faults, "docs/peers.md: there is no test {test}");
         }
     }
     assert!(faults.is_empty(), "\n{faults}");

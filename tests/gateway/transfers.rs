@@ -285,11 +285,15 @@ async fn a_transfer_that_makes_us_responsible_for_nobody_is_confirmed_and_not_ke
 
 #[tokio::test]
 async fn a_transfer_in_doubt_is_made_again_later_to_the_same_peer_only() {
-    // The spoke is the alternate of the hub.
+    // The spoke is the dearer alternate of the hub.
     let scene = Scene::between(|world, _| {
         let path = world.path("mixgate.toml");
         let config = std::fs::read_to_string(&path).unwrap();
-        let alternate = config.replace("/O=Works/PRMD=ORG/", "/PRMD=*/");
+        let (of_spoke, dearer) = (
+            "[\"/O=Works/PRMD=ORG/ADMD=HUB/C=GB/\"]",
+            "[\"/PRMD=*/ADMD=HUB/C=GB/\"]\ncost = 1",
+        );
+        let alternate = config.replace(of_spoke, dearer);
         std::fs::write(&path, alternate).unwrap();
     })
     .await;

@@ -13,6 +13,7 @@ use mixgate::asn1::mta::MtsApdu;
 use mixgate::asn1::mts::Priority;
 use mixgate::asn1::{self, Limits};
 use mixgate::gateway::rules::{Rules, refusal};
+use mixgate::mixer::context::Context;
 use mixgate::mixer::outcome::{Ledger, Refusal};
 use mixgate::mixer::{to_rfc822, to_x400};
 use mixgate::queue::{ItemId, Origin, form};
@@ -38,9 +39,9 @@ pub struct Arguments {
     /// An envelope recipient, in place of those the message names
     #[arg(long, value_name = "ADDRESS")]
     rcpt: Vec<String>,
-    /// The X.400 peer whose profile is used
-    #[arg(long, value_name = "NAME", default_value = "")]
-    peer: String,
+    /// The X.400 peer whose profile is used, or a profile that comes with the gateway
+    #[arg(long, value_name = "NAME")]
+    peer: Option<String>,
     /// The time of conversion, RFC 3339; makes octets repeatable together with --id
     #[arg(long, value_name = "TIME")]
     at: Option<Timestamp>,
@@ -96,6 +97,12 @@ pub fn run(arguments: Arguments) -> Outcome {
         return Err(Failure::Usage(text));
     }
     let rules = super::check::rules(arguments.config.as_deref())?;
+    if let Some(peer) = &arguments.peer
+        && rules.profile(peer).is_none()
+    {
+        let text = format!("there is neither a peer nor a profile called {peer}");
+        return Err(Failure::Usage(text));
+    }
     let stated = envelope::Stated::of(&arguments.from, &arguments.rcpt, &rules)?;
     input::each(&arguments.inputs, |path| {
         let mut output = match (&arguments.output_dir, path, &arguments.output) {
@@ -162,9 +169,14 @@ struct Conversion<'a> {
 }
 
 impl Conversion<'_> {
+    fn context(&self, input: &Input) -> Context<'_> {
+        let peer = self.arguments.peer.as_deref().unwrap_or_default();
+        self.rules.context(input.id, input.at, peer)
+    }
+
     fn to_x400(&self, stated: &envelope::Stated, input: Input, output: &mut Output) -> Outcome {
+        let context = self.context(&input);
         let envelope = stated.complete(&input.octets, input.envelope)?;
-        let context = self.rules.context(input.id, input.at, &self.arguments.peer);
         let message =
             to_x400::message(&context, &envelope, &input.octets).map_err(|unconverted| {
                 let refusal = refusal(unconverted);
@@ -180,7 +192,7 @@ impl Conversion<'_> {
     }
 
     fn to_smtp(&self, input: Input, output: &mut Output) -> Outcome {
-        let context = self.rules.context(input.id, input.at, &self.arguments.peer);
+        let context = self.context(&input);
         let mut rest = input.octets;
         let mut at = 0;
         while at == 0 || !rest.is_empty() {

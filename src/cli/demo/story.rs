@@ -226,7 +226,6 @@ fn not_delivered(apdu: &Bytes) -> Result<Bytes, Failure> {
     let reporter = Reporter {
         domain: domain::of_address(&address(JO_ADDRESS)?).unwrap_or_default(),
         mta: MTA.to_owned(),
-        form: asn1::native::ExtensionForm::Implicit,
     };
     let now = Timestamp::now();
     let subject = Subject::from(message.envelope);

@@ -11,7 +11,7 @@ use std::io;
 use std::sync::Arc;
 
 use bytes::Bytes;
-use jiff::Timestamp;
+use jiff::{SignedDuration, Timestamp};
 
 use crate::asn1::mta::{MessageTransferEnvelope, PerRecipientIndicators, ReportTransferEnvelope};
 use crate::asn1::mts::{
@@ -26,6 +26,7 @@ use crate::gateway::route::{Side, UNREACHABLE};
 use crate::gateway::rules::Rules;
 use crate::gateway::subject::{Addressee, Subject};
 use crate::gateway::{Gateway, clock, wire};
+use crate::mixer::basic::time::Time;
 use crate::queue::{
     Accepted, DuplicateKey, Identifier, IdentifierKind, Item, ItemId, NewItem, Origin, Priority,
     Recipient, Spool, StoreError, Transfer, TransferKind,
@@ -115,6 +116,9 @@ impl Handler for TransferIn {
     }
 }
 
+/// For how long delivery may be deferred at most: a year and a day.
+const LONGEST_DEFERRAL: SignedDuration = SignedDuration::from_hours(366 * 24);
+
 /// ub-recipients (X.411 annex B), and so the highest originally-specified-recipient-number.
 pub(super) const MOST_RECIPIENTS: u32 = 32_767;
 
@@ -143,6 +147,8 @@ pub(in crate::gateway) struct Envelope {
     originator: Option<ORName>,
     content_type: String,
     priority: Priority,
+    /// When it shall be delivered at the earliest.
+    deferred: Option<Timestamp>,
     /// The recipients we are responsible for, by number.
     recipients: Vec<(u32, ORName)>,
 }
@@ -154,9 +160,11 @@ impl Envelope {
     }
 
     fn read(kind: ApduKind, octets: &Bytes) -> Result<Self, Unacceptable> {
+        let mut deferred = None;
         let (kind, subject) = match kind {
             ApduKind::Message => {
                 let envelope: MessageTransferEnvelope = asn1::decode(octets)?;
+                deferred = until(&envelope);
                 (TransferKind::Message, Subject::from(envelope))
             }
             ApduKind::Probe => (TransferKind::Probe, Subject::of_probe(octets)?),
@@ -168,6 +176,7 @@ impl Envelope {
                     originator: None,
                     content_type: String::new(),
                     priority: Priority::default(),
+                    deferred: None,
                     recipients: vec![(0, envelope.report_destination_name)],
                 });
             }
@@ -178,6 +187,7 @@ impl Envelope {
             originator: Some(subject.originator),
             content_type: content_type(&subject.content_type),
             priority: priority(subject.priority),
+            deferred,
             recipients: responsible(subject.recipients)?,
         })
     }
@@ -193,6 +203,8 @@ impl Envelope {
     ) -> Item {
         let mut placed = HashSet::new();
         let mut recipients = Vec::new();
+        let longest = now.checked_add(LONGEST_DEFERRAL).unwrap_or(Timestamp::MAX);
+        let due = self.deferred.map_or(now, |until| until.clamp(now, longest));
         for (number, name) in &self.recipients {
             let address = wire::attributes(name);
             let (route, content_type) = match rules.place_or_address(&address, Side::X400) {
@@ -204,18 +216,20 @@ impl Envelope {
                 }
                 Err(_) => (UNREACHABLE.to_owned(), ""),
             };
+            // There is no use in waiting to fail.
+            let due = if route == UNREACHABLE { now } else { due };
             recipients.push(Recipient::new(
                 *number,
                 address.to_string(),
                 route,
                 content_type,
-                now,
+                due,
             ));
         }
         Item {
             id,
             arrived: now,
-            expires: rules.expires(now, self.priority),
+            expires: rules.expires(due, self.priority),
             priority: self.priority,
             size: 0,
             peer: peer.to_owned(),
@@ -237,6 +251,13 @@ impl Envelope {
             recipients,
         }
     }
+}
+
+/// When a message shall be delivered at the earliest (X.411 clause 8.2.1.1.1.12): where the first MTA
+/// did not wait, we do (RFC 2156 section 5.3.7).
+fn until(envelope: &MessageTransferEnvelope) -> Option<Timestamp> {
+    let time = envelope.deferred_delivery_time.as_ref()?;
+    Time::from_utc_time(time.as_str()?)?.moment()
 }
 
 /// The recipients whose responsibility bit is one (X.411 clause 12.2.1.1.1.6).
@@ -290,5 +311,62 @@ pub(super) fn failed(error: &StoreError) -> Refusal {
     Refusal {
         reason,
         explanation: error.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::path::Path;
+
+    use super::*;
+    use crate::asn1::mta::PerRecipientMessageTransferFields;
+    use crate::config::Config;
+
+    const CONFIG: &str = "[gateway]\nname = \"gw.example.org\"\n[[x400.peer]]\nname = \"hub\"\n";
+
+    #[test]
+    fn s5_3_7_a_message_waits_until_the_time_its_originator_set() {
+        let path = Path::new("m.toml");
+        let rules = Rules::of(Config::parse(path, CONFIG).unwrap(), path, CONFIG).unwrap();
+        let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+        let recipient = |address: &str, number| PerRecipientMessageTransferFields {
+            recipient_name: wire::name(&address.parse().unwrap()),
+            originally_specified_recipient_number: number,
+            per_recipient_indicators: PerRecipientIndicators::of(&[
+                PerRecipientIndicators::RESPONSIBILITY,
+            ]),
+            ..PerRecipientMessageTransferFields::default()
+        };
+        let item = |until: Option<&str>| {
+            let envelope = MessageTransferEnvelope {
+                deferred_delivery_time: until.map(Into::into),
+                per_recipient_fields: vec![
+                    recipient("/RFC-822=a(a)b.example/ADMD= /C=XX/", 1),
+                    recipient("/S=Nobody/ADMD= /C=XX/", 2),
+                ],
+                ..MessageTransferEnvelope::default()
+            };
+            let envelope = asn1::encode(&envelope);
+            let envelope = Envelope::read(ApduKind::Message, &envelope).unwrap();
+            envelope.item(&rules, ItemId::generate(), "hub", "1".to_owned(), now)
+        };
+        for (until, due) in [
+            (None, "2026-11-22T12:00:00Z"),
+            (Some("261122120000Z"), "2026-11-22T12:00:00Z"),
+            (Some("200101000000Z"), "2026-11-22T12:00:00Z"),
+            (Some("261124093000+0100"), "2026-11-24T08:30:00Z"),
+            (Some("soon"), "2026-11-22T12:00:00Z"),
+            (Some("791231000000Z"), "2027-11-23T12:00:00Z"),
+        ] {
+            let item = item(until);
+            let due: Timestamp = due.parse().unwrap();
+            assert_eq!(item.recipients[0].next_due, due, "{until:?}");
+            assert_eq!(item.expires, rules.expires(due, item.priority), "{until:?}");
+            let unreachable = &item.recipients[1];
+            assert_eq!(
+                (unreachable.route.as_str(), unreachable.next_due),
+                (UNREACHABLE, now)
+            );
+        }
     }
 }

@@ -5,6 +5,7 @@
 
 mod attempt;
 mod onward;
+mod relayed;
 mod transfer;
 
 use std::collections::BTreeMap;
@@ -61,9 +62,14 @@ impl Deliverer {
         lanes.insert(SMTP.to_owned(), config.smtp.limits.outgoing);
         lanes.insert(UNREACHABLE.to_owned(), LOCAL);
         lanes.insert(QUARANTINE.to_owned(), LOCAL);
-        for peer in &config.x400.peer {
-            let width = peer
-                .most_associations()
+        let peers = &config.x400.peer;
+        for peer in peers {
+            // What goes to one may be shared by others, at the same time.
+            let sharers = rules.sharers_of(&peer.name);
+            let sharers = sharers.filter_map(|name| peers.iter().find(|peer| peer.name == name));
+            let width = sharers
+                .map(x400::config::Peer::most_associations)
+                .fold(0, usize::saturating_add)
                 .saturating_mul(FOR_EACH_ASSOCIATION);
             lanes.insert(peer.name.clone(), width);
         }

@@ -6,24 +6,21 @@ use bytes::Bytes;
 
 use super::Deliverer;
 use super::attempt::{End, EndKind, Patience};
-use crate::asn1;
-use crate::asn1::mta::{MtsApdu, PerRecipientIndicators};
+use super::relayed::relayed;
 use crate::gateway::quarantine::{self, Broke};
 use crate::gateway::route::{QUARANTINE, SMTP, Side, UNREACHABLE};
 use crate::gateway::rules::{Placed, Rules, refusal};
 use crate::gateway::{clock, wire};
 use crate::mixer::address::Attributes;
-use crate::mixer::basic::time::Time;
-use crate::mixer::context::{Context, Edition};
+use crate::mixer::context::Context;
 use crate::mixer::outcome::{RecipientMapping, RecipientOutcome, Refusal, Unconverted};
 use crate::mixer::to_x400::Addressed;
-use crate::mixer::{domain, to_rfc822, to_x400, x400_1984};
+use crate::mixer::{to_rfc822, to_x400};
 use crate::octets::Octets;
 use crate::queue::{Claim, Identifier, IdentifierKind, Item, Mail, Origin, TransferKind};
 use crate::rfc822::{AddrSpec, Envelope, Header, Status, date};
 use crate::smtp::Outcome as SmtpOutcome;
 use crate::smtp::client::Answer;
-use crate::x400::transfer::relay::{self, Here};
 
 /// Hosts that mail may have passed (RFC 5321 section 6.3 asks for 100 at least).
 const MOST_HOPS: usize = 100;
@@ -383,22 +380,13 @@ fn placed(rules: &Rules, address: &str) -> Result<Placed, Refusal> {
     }
 }
 
-/// The same indicators, the responsibility bit zero.
-fn without_responsibility(indicators: &PerRecipientIndicators) -> PerRecipientIndicators {
-    let ones: Vec<u32> = indicators
-        .0
-        .ones()
-        .filter(|bit| *bit != PerRecipientIndicators::RESPONSIBILITY)
-        .collect();
-    PerRecipientIndicators::of(&ones)
-}
-
 /// Whether mail has passed more hosts than mail does (RFC 5321 section 6.3).
 fn is_looping(message: &Bytes) -> bool {
     Header::split(message).is_ok_and(|(header, _)| header.all("Received").count() > MOST_HOPS)
 }
 
-fn is_claimed(claim: &Claim, number: u32) -> bool {
+/// Whether the claim is for the recipient of this number.
+pub(super) fn is_claimed(claim: &Claim, number: u32) -> bool {
     claim
         .item
         .recipients
@@ -448,96 +436,3 @@ async fn convert<T: Send + 'static>(
         }
     }
 }
-
-/// An APDU as it goes on to the next MTA, our trace added, responsibility for the recipients that
-/// are claimed and have no end here.
-fn relayed(rules: &Rules, claim: &Claim, body: &Bytes) -> Result<(Octets, Vec<End>), End> {
-    let context = rules.context(claim.item.id, claim.item.arrived, &claim.route);
-    let is_old = context.peer.edition == Edition::Of1984;
-    // What we made ourselves bears our trace from its birth.
-    if claim.item.cause.is_some() && !is_old {
-        return Ok((body.clone().into(), Vec::new()));
-    }
-    let mut apdu: MtsApdu =
-        asn1::decode(body).map_err(|error| End::unreadable(error.to_string()))?;
-    let gateway = &rules.config.gateway;
-    let mut ends = Vec::new();
-    if claim.item.cause.is_none() {
-        ends = pass_on(&context, claim, &mut apdu)?;
-    }
-    if is_old {
-        let unable = x400_1984::downgrade(&mut apdu, &gateway.address)
-            .map_err(|refusal| End::refused(0, &refusal))?;
-        for x400_1984::Unable { recipient, refusal } in unable {
-            let number = u32::try_from(recipient).unwrap_or_default();
-            if is_claimed(claim, number) && ends.iter().all(|end| end.number != number) {
-                ends.push(End::refused(number, &refusal));
-            }
-        }
-    }
-    Ok((asn1::encode_octets(&apdu), ends))
-}
-
-/// Judges what came from another MTA, and adds our trace; the ends of recipients we cannot serve.
-fn pass_on(context: &Context<'_>, claim: &Claim, apdu: &mut MtsApdu) -> Result<Vec<End>, End> {
-    let faulty = |text: String| End::never(Status(5, 6, 0), text);
-    let gateway = context.gateway;
-    let here = Here {
-        domain: domain::of_address(&gateway.domain)
-            .ok_or_else(|| faulty("our domain has no country".to_owned()))?,
-        mta: gateway.mta.as_str().into(),
-    };
-    if here.is_looping(apdu) {
-        return Err(End {
-            codes: Some((1, Some(3))),
-            ..End::never(
-                Status(5, 4, 6),
-                "its trace shows a loop (X.411 clause 14.3.1)".to_owned(),
-            )
-        });
-    }
-    let mut ends = Vec::new();
-    for fault in relay::unsupported(apdu) {
-        let end = End {
-            codes: Some((1, Some(18))),
-            ..End::never(Status(5, 3, 3), fault.to_string())
-        };
-        let Some(number) = fault.recipient else {
-            return Err(end);
-        };
-        let number = u32::try_from(number).unwrap_or_default();
-        if is_claimed(claim, number) && !ends.iter().any(|end: &End| end.number == number) {
-            ends.push(End { number, ..end });
-        }
-    }
-    let form = wire::extension_form(context.peer.extension_type);
-    let arrived = Time::utc(claim.item.arrived).to_utc_time().into();
-    here.add_trace(apdu, &arrived, form);
-    let limit = |number: i64, indicators: &mut PerRecipientIndicators| {
-        let is_ours = u32::try_from(number).is_ok_and(|number| {
-            is_claimed(claim, number) && ends.iter().all(|end| end.number != number)
-        });
-        if !is_ours {
-            *indicators = without_responsibility(indicators);
-        }
-    };
-    match apdu {
-        MtsApdu::Message(message) => {
-            for fields in &mut message.envelope.per_recipient_fields {
-                let number = fields.originally_specified_recipient_number;
-                limit(number, &mut fields.per_recipient_indicators);
-            }
-        }
-        MtsApdu::Report(_) => {}
-        MtsApdu::Probe(probe) => {
-            for fields in &mut probe.per_recipient_fields {
-                let number = fields.originally_specified_recipient_number;
-                limit(number, &mut fields.per_recipient_indicators);
-            }
-        }
-    }
-    Ok(ends)
-}
-
-#[cfg(test)]
-mod tests;

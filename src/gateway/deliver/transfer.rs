@@ -18,7 +18,7 @@ impl Deliverer {
     /// Gives an APDU to the peer of the route, or to the first of its alternates that takes it; one
     /// that a peer may have already, only to that peer, which would know it again.
     pub(super) async fn transfer(&self, rules: &Rules, claim: &Claim, apdu: Octets) -> End {
-        let mut peers = rules.alternates_of(&claim.route);
+        let mut peers = rules.in_turn(&claim.route, claim.item.id);
         let doubted = peers.iter().copied().find(|peer| is_in_doubt(claim, peer));
         if let Some(doubted) = doubted {
             peers = vec![doubted];

@@ -18,7 +18,6 @@ use crate::asn1::mts::{
     MTSIdentifier, NonDeliveryDiagnosticCode, NonDeliveryReasonCode, NonDeliveryReport,
     PerMessageIndicators, ReportType,
 };
-use crate::asn1::native::ExtensionForm;
 use crate::gateway::rules::Rules;
 use crate::gateway::subject::{self, Addressee, Subject};
 use crate::gateway::wire;
@@ -79,7 +78,6 @@ pub fn on(
     let reporter = Reporter {
         domain: domain::of_address(&rules.config.gateway.domain)?,
         mta: rules.config.gateway.mta.clone(),
-        form: wire::extension_form(rules.context(id, now, &placed.route).peer.extension_type),
     };
     let told: Vec<Told> = told
         .iter()
@@ -142,8 +140,6 @@ pub struct Reporter {
     pub domain: GlobalDomainIdentifier,
     /// Its name.
     pub mta: String,
-    /// How extension types are written for the neighbour the report goes to.
-    pub form: ExtensionForm,
 }
 
 /// What stands in a report for people: who answers a probe (RFC 2156 section 5.3.9), who makes a
@@ -210,7 +206,7 @@ pub fn about(
         content_type: Some(subject.content_type.clone()),
         content_identifier: subject.content_identifier.clone(),
         returned_content: if wants_content { returned() } else { None },
-        extensions: correlator(subject, reporter),
+        extensions: correlator(subject),
         per_recipient_fields: fields,
         ..ReportTransferContent::default()
     };
@@ -227,17 +223,12 @@ fn internal_trace(reporter: &Reporter, now: Timestamp) -> Extensions {
         },
         ..InternalTraceInformationElement::default()
     };
-    let mut extensions: Extensions =
-        std::iter::once(ExtensionField::new(INTERNAL_TRACE, &vec![element])).collect();
-    mts::tag_extensions(&mut extensions, reporter.form);
-    extensions
+    std::iter::once(ExtensionField::new(INTERNAL_TRACE, &vec![element])).collect()
 }
 
-fn correlator(subject: &Subject, reporter: &Reporter) -> Extensions {
-    let correlator = mts::extension(&subject.extensions, CONTENT_CORRELATOR).cloned();
-    let mut extensions: Extensions = correlator.into_iter().collect();
-    mts::tag_extensions(&mut extensions, reporter.form);
-    extensions
+fn correlator(subject: &Subject) -> Extensions {
+    let correlator = mts::extension(&subject.extensions, CONTENT_CORRELATOR);
+    correlator.into_iter().cloned().collect()
 }
 
 /// The fields of one recipient, if its indicators ask for them (X.411 clause 12.2.1.1.1.6).

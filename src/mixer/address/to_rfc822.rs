@@ -32,7 +32,7 @@ pub fn map(
         Some(Ok(mailbox)) => {
             return Ok(Mapped {
                 value: mailbox,
-                rule: format!("{} DDA", context.gateway.dda_type),
+                rule: format!("{} DDA", context.dda_type()),
                 section: SECTION,
                 notes,
             });
@@ -47,6 +47,11 @@ pub fn map(
             lost: false,
         }),
         None => {}
+    }
+    if role == Role::Recipient
+        && let Some(mapped) = postmaster(context, address)
+    {
+        return Ok(mapped);
     }
     let mut mapped = mapping_b(context, address).ok_or_else(|| {
         refusal(
@@ -80,15 +85,23 @@ fn is_rfc822(context: &Context<'_>, dda_type: &str) -> bool {
     plain.is_some_and(|plain| {
         plain.eq_ignore_ascii_case("RFC-822")
             || plain.eq_ignore_ascii_case(&context.gateway.dda_type)
+            || plain.eq_ignore_ascii_case(context.dda_type())
     })
 }
 
 /// Mapping A: the mailbox that a single RFC-822 attribute holds; `None` where there is none, or
 /// more than one.
+///
+/// Where there is none, one of type SMTP that holds a mailbox does as well: so Exchange writes it.
 pub fn mapping_a(context: &Context<'_>, address: &Attributes) -> Option<Result<AddrSpec, String>> {
     let attributes = || address.iter().filter(|attribute| attribute.key == Key::Dd);
     let mut heads = attributes().filter(|attribute| is_rfc822(context, &attribute.dd_type));
-    let head = heads.next()?;
+    let Some(head) = heads.next() else {
+        let of_exchange =
+            |attribute: &&Attribute| attribute.dd_type.eq_ignore_ascii_case(to_x400::SMTP);
+        let read = read_parts(&[attributes().find(of_exchange)?]);
+        return read.is_ok().then_some(read);
+    };
     if heads.next().is_some() {
         return None;
     }
@@ -156,6 +169,41 @@ fn read_text(octets: &[u8], encoded: bool) -> Result<AddrSpec, String> {
         (Some(mailbox), None) if list.malformed.is_empty() => Ok(mailbox.address.clone()),
         _ => Err(fault()),
     }
+}
+
+/// The postmaster, where an address names one (RFC 1648 section 3): of this gateway if it stands at our
+/// domain or at the address of the gateway, else of the domain that a table has for the rest.
+fn postmaster(context: &Context<'_>, address: &Attributes) -> Option<Mapped<AddrSpec>> {
+    let in_place = |attribute: &&Attribute| attribute.key.in_hierarchy();
+    let here: Attributes = address.iter().filter(in_place).cloned().collect();
+    let mut names = address.iter().filter(|attribute| !in_place(attribute));
+    let is_one = |name: &Attribute| {
+        matches!(name.key, Key::S | Key::Cn) && name.value.eq_ignore_ascii_case("postmaster")
+    };
+    (here.len() < address.len() && names.all(is_one)).then_some(())?;
+    let within = |inner: &Attributes, outer: &Attributes| {
+        inner.iter().all(|wanted| {
+            outer
+                .all(wanted.key)
+                .any(|known| known.trim().eq_ignore_ascii_case(wanted.value.trim()))
+        })
+    };
+    let gateway = context.gateway;
+    let ours = [&gateway.address, &gateway.domain]
+        .into_iter()
+        .any(|known| {
+            let as_deep = within(&gateway.domain, &here) || within(known, &here);
+            as_deep && within(&here, known)
+        });
+    if ours {
+        let mailbox = AddrSpec::new("postmaster", gateway.name.as_str()).ok()?;
+        let rule = "the postmaster of this gateway (RFC 1648)".to_owned();
+        return Some(mapped(mailbox, rule));
+    }
+    let mut named = here;
+    named.push(Key::S, "Postmaster");
+    let found = mapping_b(context, &named)?;
+    (!gateway.is_ours(found.value.domain())).then_some(found)
 }
 
 /// Mapping B: the most natural mailbox that leads back to `address`.

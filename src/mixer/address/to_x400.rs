@@ -15,6 +15,11 @@ use crate::rfc822::address::AddrSpec;
 /// The clause implemented here.
 const SECTION: &str = "4.3.4";
 
+/// The type of an attribute that says of what type the Internet address beside it is, as Exchange
+/// writes both.
+const MSXENCAP: &str = "MSXENCAP";
+/// That type.
+pub const SMTP: &str = "SMTP";
 /// The types of the attributes that continue an RFC-822 attribute (section 4.3.2).
 pub const CONTINUATIONS: [&str; 3] = ["RFC822C1", "RFC822C2", "RFC822C3"];
 
@@ -265,14 +270,19 @@ fn stage_2(
         });
     }
     let (mut attributes, at) = rest_of_address(context, address.domain(), role, genuine.derived);
-    let types = std::iter::once(context.gateway.dda_type.as_str()).chain(CONTINUATIONS);
+    let mut dda_type = context.dda_type();
+    if dda_type.eq_ignore_ascii_case(MSXENCAP) {
+        attributes.push_domain_defined(MSXENCAP, SMTP);
+        dda_type = SMTP;
+    }
+    let types = std::iter::once(dda_type).chain(CONTINUATIONS);
     attributes.push_continued(types, &encoded);
     if let Some(fault) = syntax::out_of_bounds(&attributes) {
         return Err(refusal(role, SECTION, fault).into());
     }
     Ok(Mapped {
         value: attributes,
-        rule: format!("{} DDA at {at}", context.gateway.dda_type),
+        rule: format!("{dda_type} DDA at {at}"),
         section: SECTION,
         notes,
     })

@@ -18,9 +18,11 @@ use bytes::Bytes;
 use super::address::{self, identifier, wire};
 use super::body::equivalence;
 use super::body::to_x400::Converter;
-use super::context::{ContentType as WantedType, Context, Edition, ExtensionType};
+use super::context::{ContentType as WantedType, Context, Edition};
+use super::domain;
 use super::encoded_types::EncodedTypes;
 use super::outcome::{Ledger, Refusal, Status, Unconverted};
+use super::profile::INTERNAL_TRACE_INFORMATION;
 use super::x400_1984;
 use crate::asn1::compose;
 use crate::asn1::ipms::Heading;
@@ -28,12 +30,8 @@ use crate::asn1::mta::MessageTransferEnvelope;
 use crate::asn1::mts::{
     self, BuiltInContentType, ContentType, ExtensionField, MTSIdentifier, ORName,
 };
-use crate::asn1::native::ExtensionForm;
 use crate::octets::Octets;
 use crate::rfc822::{Envelope, Field, Mail, Part, Recipient};
-
-/// The number of the extension internal-trace-information.
-const INTERNAL_TRACE_INFORMATION: i64 = 38;
 
 /// A mail in X.400.
 #[derive(Debug)]
@@ -189,7 +187,15 @@ fn interpersonal(
         INTERNAL_TRACE_INFORMATION,
         &traced.internal,
     ));
-    fit_extensions(context, &mut transfer, ledger);
+    let here = domain::of_address(&context.gateway.domain).unwrap_or_default();
+    if context.peer.fit_message(&here, &mut transfer) {
+        ledger.note(
+            "extension fields",
+            "left out: the neighbour takes none",
+            "App. B",
+            true,
+        );
+    }
     if context.peer.edition == Edition::Of1984 {
         let unable = x400_1984::message(&mut transfer, &context.gateway.address)?;
         // The names were made for 1984, and the extensions are gone.
@@ -279,33 +285,4 @@ pub fn heading_and_body(
     let mut converted = converter.body(part)?;
     let heading = heading::heading(converter, &part.header, &mut converted, &|_| false)?;
     Ok((heading, converted.body))
-}
-
-/// Extension fields as the neighbour reads them, or none.
-fn fit_extensions(
-    context: &Context<'_>,
-    transfer: &mut MessageTransferEnvelope,
-    ledger: &mut Ledger,
-) {
-    let form = match context.peer.extension_type {
-        ExtensionType::Explicit => ExtensionForm::Explicit,
-        ExtensionType::Implicit => ExtensionForm::Implicit,
-    };
-    let lists = transfer
-        .per_recipient_fields
-        .iter_mut()
-        .map(|recipient| &mut recipient.extensions);
-    for extensions in lists.chain(std::iter::once(&mut transfer.extensions)) {
-        if context.peer.extensions && context.peer.edition == Edition::Of1988 {
-            mts::tag_extensions(extensions, form);
-        } else if !extensions.is_empty() {
-            ledger.note(
-                "extension fields",
-                "left out: the neighbour takes none",
-                "App. B",
-                true,
-            );
-            *extensions = Vec::new().into();
-        }
-    }
 }

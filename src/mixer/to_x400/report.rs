@@ -3,29 +3,27 @@
 //! RFC 2156 section 5.1.8.1, section 5.1.8.2 and section 5.1.8.3. The whole notification is also the
 //! returned content, so that a person can read it.
 
-use super::{
-    Addressed, ConvertedContent, INTERNAL_TRACE_INFORMATION, Identifiers, ToX400, fields, trace,
-    traced,
-};
+use super::{Addressed, ConvertedContent, Identifiers, ToX400, fields, trace, traced};
 use crate::asn1::mta::{
     LastTraceInformation, MtsApdu, PerRecipientIndicators, PerRecipientReportTransferFields,
     Report, ReportTransferContent, ReportTransferEnvelope,
 };
 use crate::asn1::mts::{
     DeliveryReport, ExtensionField, Extensions, MTSIdentifier, NonDeliveryDiagnosticCode,
-    NonDeliveryReasonCode, NonDeliveryReport, ORName, ReportType, TypeOfMTSUser, tag_extensions,
+    NonDeliveryReasonCode, NonDeliveryReport, ORName, ReportType, TypeOfMTSUser,
 };
-use crate::asn1::native::{ExtensionForm, ExtensionType};
+use crate::asn1::native::ExtensionType;
 use crate::asn1::rfc2156::RFC822FieldList;
 use crate::asn1::types::{Any, ObjectIdentifier, OctetString};
 use crate::asn1::{encode_octets, oids};
 use crate::mixer::address::{Role, envelope as names, identifier, or_address, to_x400, wire};
 use crate::mixer::basic::time::Time;
 use crate::mixer::basic::{parse_labelled_integer_2, printable};
-use crate::mixer::context::{Context, Edition, ExtensionType as WantedForm};
+use crate::mixer::context::{Context, Edition};
 use crate::mixer::outcome::{
     Ledger, RecipientMapping, RecipientOutcome, Refusal, Status, Unconverted,
 };
+use crate::mixer::profile::INTERNAL_TRACE_INFORMATION;
 use crate::mixer::{domain, status, x400_1984};
 use crate::octets::Octets;
 use crate::rfc822::dsn::{self, Action, DeliveryStatus, RecipientStatus, Typed};
@@ -210,7 +208,8 @@ fn report(
             ..ReportTransferContent::default()
         },
     };
-    fit(context, &mut report);
+    let here = domain::of_address(&context.gateway.domain).unwrap_or_default();
+    context.peer.fit_report(&here, &mut report);
     if context.peer.edition == Edition::Of1984 {
         x400_1984::report(&mut report, &context.gateway.address)?;
     }
@@ -445,31 +444,6 @@ fn list(identifier: ObjectIdentifier, fields: Vec<String>) -> ExtensionField {
         r#type: ExtensionType::private(identifier),
         value: Some(Any::of(&list)),
         ..ExtensionField::default()
-    }
-}
-
-/// Extension fields as the neighbour reads them; those of our own only where ISO 10021 is spoken.
-fn fit(context: &Context<'_>, report: &mut Report) {
-    let form = match context.peer.extension_type {
-        WantedForm::Explicit => ExtensionForm::Explicit,
-        WantedForm::Implicit => ExtensionForm::Implicit,
-    };
-    let any = context.peer.extensions && context.peer.edition == Edition::Of1988;
-    let recipients = report
-        .content
-        .per_recipient_fields
-        .iter_mut()
-        .map(|recipient| &mut recipient.extensions);
-    let own = [
-        &mut report.envelope.extensions,
-        &mut report.content.extensions,
-    ];
-    for extensions in recipients.chain(own) {
-        if any {
-            tag_extensions(extensions, form);
-        } else {
-            *extensions = Extensions::default();
-        }
     }
 }
 

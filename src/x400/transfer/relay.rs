@@ -11,7 +11,7 @@ use crate::asn1::mta::{
 use crate::asn1::mts::{
     Criticality, ExtensionField, Extensions, GlobalDomainIdentifier, MTAName, Time, extension,
 };
-use crate::asn1::native::{ExtensionForm, ExtensionType};
+use crate::asn1::native::ExtensionType;
 use crate::asn1::types::Any;
 
 /// The extensions of a message, probe or report that an MTA which only relays does all that they
@@ -119,10 +119,10 @@ impl Here {
     }
 
     /// Adds that the APDU came here at this time: to the trace of domains if it came from another,
-    /// and to the trace of MTAs; a new trace of MTAs has its type in this form.
+    /// and to the trace of MTAs.
     ///
     /// A trace of MTAs that cannot be read stays as it came.
-    pub fn add_trace(&self, apdu: &mut MtsApdu, arrival_time: &Time, form: ExtensionForm) {
+    pub fn add_trace(&self, apdu: &mut MtsApdu, arrival_time: &Time) {
         let (TraceInformation(external), extensions) = envelope_mut(apdu);
         let last = external.last().map(|last| &last.global_domain_identifier);
         if last != Some(&self.domain) {
@@ -152,11 +152,7 @@ impl Here {
             .find(|field| field.number() == Some(INTERNAL_TRACE));
         match known {
             Some(field) => field.value = Some(Any::of(&internal)),
-            None => {
-                let mut field = ExtensionField::new(INTERNAL_TRACE, &internal);
-                field.r#type = field.r#type.in_form(form);
-                extensions.push(field);
-            }
+            None => extensions.push(ExtensionField::new(INTERNAL_TRACE, &internal)),
         }
     }
 }
@@ -329,23 +325,19 @@ mod tests {
     #[test]
     fn x411_12_2_1_1_1_4_both_traces_name_us_and_a_domain_stands_once() {
         let at: Time = "261122045628Z".into();
-        for explicit in [ExtensionForm::Explicit, ExtensionForm::Implicit] {
-            let mut fresh = message(&[passed("THEM", &[])], &[]);
-            here().add_trace(&mut fresh, &at, explicit);
-            // As it goes out, and comes in at the next.
-            let fresh: MtsApdu = asn1::decode(&asn1::encode(&fresh)).unwrap();
-            let (external, extensions) = envelope(&fresh);
-            assert_eq!(external.0.len(), 2);
-            assert_eq!(external.0[1].global_domain_identifier, domain("US"));
-            let expected = ExtensionType::StandardExtension(INTERNAL_TRACE, explicit);
-            assert_eq!(extensions[0].r#type, expected);
-            let trace = internal(extensions).unwrap();
-            assert_eq!((trace.len(), &trace[0].mta_name), (1, &here().mta));
-            assert_eq!(trace[0].mta_supplied_information.arrival_time, at);
-        }
+        let mut fresh = message(&[passed("THEM", &[])], &[]);
+        here().add_trace(&mut fresh, &at);
+        // As it goes out, and comes in at the next.
+        let fresh: MtsApdu = asn1::decode(&asn1::encode(&fresh)).unwrap();
+        let (external, extensions) = envelope(&fresh);
+        assert_eq!(external.0.len(), 2);
+        assert_eq!(external.0[1].global_domain_identifier, domain("US"));
+        let trace = internal(extensions).unwrap();
+        assert_eq!((trace.len(), &trace[0].mta_name), (1, &here().mta));
+        assert_eq!(trace[0].mta_supplied_information.arrival_time, at);
         let inside = [passed("THEM", &[]), passed("US", &[])];
         let mut inside = message(&inside, &[internal_trace(&[("US", "OTHER")])]);
-        here().add_trace(&mut inside, &at, ExtensionForm::Implicit);
+        here().add_trace(&mut inside, &at);
         let (external, extensions) = envelope(&inside);
         assert_eq!((external.0.len(), extensions.len()), (2, 1));
         let names: Vec<_> = internal(extensions).unwrap();
@@ -353,7 +345,7 @@ mod tests {
         assert_eq!(names, ["OTHER".into(), here().mta]);
         let unreadable = ExtensionField::new(INTERNAL_TRACE, &Null);
         let mut odd = message(&[], std::slice::from_ref(&unreadable));
-        here().add_trace(&mut odd, &at, ExtensionForm::Implicit);
+        here().add_trace(&mut odd, &at);
         assert_eq!(
             *envelope(&odd).1,
             [unreadable].into_iter().collect::<Extensions>()

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use jiff::Timestamp;
 
+use super::super::attempt::EndKind;
 use super::*;
 use crate::asn1::mta::{
     InternalTraceInformation, MessageTransferEnvelope, PerRecipientMessageTransferFields,
@@ -11,7 +12,7 @@ use crate::asn1::mta::{
 use crate::asn1::mts::{Criticality, ExtensionField, extension};
 use crate::asn1::types::Null;
 use crate::config::Config;
-use crate::queue::{Item, ItemId, Priority, Recipient, Transfer};
+use crate::queue::{Item, ItemId, Origin, Priority, Recipient, Transfer};
 
 const CONFIG: &str = r#"
     [gateway]

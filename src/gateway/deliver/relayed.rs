@@ -1,0 +1,119 @@
+//! An APDU passed on from one X.400 neighbour to another (X.411 clauses 9.1 and 14.3.1), or made here for
+//! one: the content untouched, the envelope as the neighbour wants it.
+
+use bytes::Bytes;
+
+use super::attempt::End;
+use super::onward::is_claimed;
+use crate::asn1;
+use crate::asn1::mta::{MtsApdu, PerRecipientIndicators};
+use crate::gateway::rules::Rules;
+use crate::mixer::basic::time::Time;
+use crate::mixer::context::Edition;
+use crate::mixer::{domain, x400_1984};
+use crate::octets::Octets;
+use crate::queue::Claim;
+use crate::rfc822::Status;
+use crate::x400::transfer::relay::{self, Here};
+
+/// An APDU as it goes on to the next MTA: what came from another judged and our trace added, all of it
+/// as the neighbour wants it; and the ends of recipients that cannot be served.
+pub(super) fn relayed(
+    rules: &Rules,
+    claim: &Claim,
+    body: &Bytes,
+) -> Result<(Octets, Vec<End>), End> {
+    let context = rules.context(claim.item.id, claim.item.arrived, &claim.route);
+    let faulty = |text: String| End::never(Status(5, 6, 0), text);
+    let mut apdu: MtsApdu =
+        asn1::decode(body).map_err(|error| End::unreadable(error.to_string()))?;
+    let here = Here {
+        domain: domain::of_address(&context.gateway.domain)
+            .ok_or_else(|| faulty("our domain has no country".to_owned()))?,
+        mta: context.gateway.mta.as_str().into(),
+    };
+    let mut ends = Vec::new();
+    // What we made ourselves bears our trace from its birth.
+    if claim.item.cause.is_none() {
+        ends = pass_on(&here, claim, &mut apdu)?;
+    }
+    context.peer.fit(&here.domain, &mut apdu);
+    if context.peer.edition == Edition::Of1984 {
+        let unable = x400_1984::downgrade(&mut apdu, &context.gateway.address)
+            .map_err(|refusal| End::refused(0, &refusal))?;
+        for x400_1984::Unable { recipient, refusal } in unable {
+            let number = u32::try_from(recipient).unwrap_or_default();
+            if is_claimed(claim, number) && ends.iter().all(|end| end.number != number) {
+                ends.push(End::refused(number, &refusal));
+            }
+        }
+    }
+    Ok((asn1::encode_octets(&apdu), ends))
+}
+
+/// Judges what came from another MTA, adds our trace, and leaves responsibility only for the
+/// recipients that are claimed and have no end here.
+fn pass_on(here: &Here, claim: &Claim, apdu: &mut MtsApdu) -> Result<Vec<End>, End> {
+    if here.is_looping(apdu) {
+        return Err(End {
+            codes: Some((1, Some(3))),
+            ..End::never(
+                Status(5, 4, 6),
+                "its trace shows a loop (X.411 clause 14.3.1)".to_owned(),
+            )
+        });
+    }
+    let mut ends = Vec::new();
+    for fault in relay::unsupported(apdu) {
+        let end = End {
+            codes: Some((1, Some(18))),
+            ..End::never(Status(5, 3, 3), fault.to_string())
+        };
+        let Some(number) = fault.recipient else {
+            return Err(end);
+        };
+        let number = u32::try_from(number).unwrap_or_default();
+        if is_claimed(claim, number) && !ends.iter().any(|end: &End| end.number == number) {
+            ends.push(End { number, ..end });
+        }
+    }
+    let arrived = Time::utc(claim.item.arrived).to_utc_time().into();
+    here.add_trace(apdu, &arrived);
+    let limit = |number: i64, indicators: &mut PerRecipientIndicators| {
+        let is_ours = u32::try_from(number).is_ok_and(|number| {
+            is_claimed(claim, number) && ends.iter().all(|end| end.number != number)
+        });
+        if !is_ours {
+            *indicators = without_responsibility(indicators);
+        }
+    };
+    match apdu {
+        MtsApdu::Message(message) => {
+            for fields in &mut message.envelope.per_recipient_fields {
+                let number = fields.originally_specified_recipient_number;
+                limit(number, &mut fields.per_recipient_indicators);
+            }
+        }
+        MtsApdu::Report(_) => {}
+        MtsApdu::Probe(probe) => {
+            for fields in &mut probe.per_recipient_fields {
+                let number = fields.originally_specified_recipient_number;
+                limit(number, &mut fields.per_recipient_indicators);
+            }
+        }
+    }
+    Ok(ends)
+}
+
+/// The same indicators, the responsibility bit zero.
+fn without_responsibility(indicators: &PerRecipientIndicators) -> PerRecipientIndicators {
+    let ones: Vec<u32> = indicators
+        .0
+        .ones()
+        .filter(|bit| *bit != PerRecipientIndicators::RESPONSIBILITY)
+        .collect();
+    PerRecipientIndicators::of(&ones)
+}
+
+#[cfg(test)]
+mod tests;
