@@ -86,7 +86,7 @@ const NOT_IN_MIXER: &[&str] = &[
     "tokio",
     "std::net",
     "std::fs",
-    "tracing",
+    "tracing::",
     "SystemTime",
     "Instant",
     "Timestamp::now",
