@@ -111,10 +111,7 @@ async fn main() {
     let to = server.addresses().first().unwrap().to_string();
     tokio::spawn(server.run(std::future::pending()));
 
-    println!(
-        "{:>6} {:>8}  {}",
-        "round", "disk/s", "messages/s over so many associations (over the disk)"
-    );
+    println!(" round   disk/s  messages/s over so many associations (over the disk)");
     for round in 1..=ROUNDS {
         let disk = disk(folder.path());
         print!("{round:>6} {disk:>8.0} ");
