@@ -15,6 +15,8 @@ use super::tls::{self, PeerTls};
 use crate::network::Network;
 use crate::osi::presentation::Address;
 
+pub use super::urgency::{TransferTime, Urgency};
+
 /// How many associations we open to a peer at the same time, unless it is configured.
 const ASSOCIATIONS: usize = 4;
 
@@ -101,52 +103,6 @@ impl Config {
     pub fn open_retries(&self, peer: &str) -> Option<u32> {
         let mut peers = self.peer.iter();
         peers.find(|known| known.name == peer)?.open_retries
-    }
-}
-
-/// The priorities of X.411 (clause 8.2.1.1.1.8).
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
-pub enum Urgency {
-    /// Non-urgent.
-    NonUrgent,
-    /// Normal.
-    #[default]
-    Normal,
-    /// Urgent.
-    Urgent,
-}
-
-/// The transfer-time of X.218 (clause 8.3), by priority, in seconds.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(default, deny_unknown_fields, rename_all = "kebab-case")]
-pub struct TransferTime {
-    /// Of urgent messages.
-    pub urgent: u64,
-    /// Of normal messages.
-    pub normal: u64,
-    /// Of non-urgent messages.
-    pub non_urgent: u64,
-}
-
-impl Default for TransferTime {
-    fn default() -> Self {
-        Self {
-            urgent: 900,
-            normal: 1800,
-            non_urgent: 3600,
-        }
-    }
-}
-
-impl TransferTime {
-    /// How long a transfer of this priority may take.
-    #[must_use]
-    pub fn of(&self, urgency: Urgency) -> Duration {
-        Duration::from_secs(match urgency {
-            Urgency::NonUrgent => self.non_urgent,
-            Urgency::Normal => self.normal,
-            Urgency::Urgent => self.urgent,
-        })
     }
 }
 

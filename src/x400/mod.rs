@@ -10,6 +10,7 @@
 //! standing      how we stand with each peer now           no I/O
 //! failure       why a call failed, and what to do         no I/O
 //! tls, stream   the connection below, plain or TLS
+//! urgency       how long a transfer may take              no I/O
 //! link          the layers of `osi` on a socket
 //! recovery      what is kept of transfers that broke off
 //! server        takes transfers, for a handler
@@ -34,6 +35,7 @@ pub mod standing;
 mod stream;
 pub mod tls;
 pub mod transfer;
+mod urgency;
 
 pub use apdu::Apdu;
 pub use association::Directory;
