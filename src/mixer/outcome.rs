@@ -116,6 +116,23 @@ pub struct RecipientMapping {
     pub diagnostic: Option<u32>,
 }
 
+impl RecipientMapping {
+    /// A recipient that has none, for this reason.
+    #[must_use]
+    pub fn refused(address: String, refusal: &Refusal) -> Self {
+        Self {
+            address,
+            mapped: None,
+            rule: refusal.text.clone(),
+            outcome: RecipientOutcome::Refused,
+            section: refusal.section,
+            status: Some(refusal.status),
+            reason: Some(refusal.reason),
+            diagnostic: refusal.diagnostic,
+        }
+    }
+}
+
 /// Whether a recipient goes on.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "lowercase")]

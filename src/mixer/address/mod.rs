@@ -21,7 +21,7 @@ pub mod wire;
 
 pub use attributes::{Attribute, Attributes, Key};
 
-use super::outcome::{Note, Refusal, Status};
+use super::outcome::{Note, RecipientMapping, RecipientOutcome, Refusal, Status};
 
 /// An address of the other side, and how it came about.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -37,6 +37,21 @@ pub struct Mapped<T> {
 }
 
 impl<T> Mapped<T> {
+    /// What the ledger says of a recipient at `address`, for whom this address, in text, was found.
+    #[must_use]
+    pub fn recipient(&self, address: String, mapped: String) -> RecipientMapping {
+        RecipientMapping {
+            address,
+            mapped: Some(mapped),
+            rule: self.rule.clone(),
+            outcome: RecipientOutcome::Mapped,
+            section: self.section,
+            status: None,
+            reason: None,
+            diagnostic: None,
+        }
+    }
+
     /// The same mapping with the address in another form.
     #[must_use]
     pub fn map<U>(self, form: impl FnOnce(T) -> U) -> Mapped<U> {

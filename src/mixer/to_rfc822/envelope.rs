@@ -20,7 +20,7 @@ use crate::asn1::mts::{
 use crate::mixer::address::{Role, envelope as names, to_rfc822};
 use crate::mixer::domain;
 use crate::mixer::encoded_types::EncodedTypes;
-use crate::mixer::outcome::{RecipientMapping, RecipientOutcome, Unconverted};
+use crate::mixer::outcome::{RecipientMapping, Unconverted};
 use crate::rfc822::envelope::{MAX_ENVID, MAX_ORCPT, Notify, OriginalRecipient, Ret, xtext};
 use crate::rfc822::{Envelope, Fields, Mailbox, Recipient};
 
@@ -112,32 +112,17 @@ fn recipient(
     });
     match mapped {
         Ok(mapped) => {
-            work.ledger.recipients.push(RecipientMapping {
-                address,
-                mapped: Some(mapped.value.to_string()),
-                rule: mapped.rule.clone(),
-                outcome: RecipientOutcome::Mapped,
-                section: mapped.section,
-                status: None,
-                reason: None,
-                diagnostic: None,
-            });
+            let mailbox = mapped.value.to_string();
+            let entry = mapped.recipient(address, mailbox);
+            work.ledger.recipients.push(entry);
             let mut recipient = Recipient::new(work.noted(mapped));
             recipient.notify = Some(notify(&fields.per_recipient_indicators));
             recipient.orcpt = original_recipient(fields);
             Ok(Some(recipient))
         }
         Err(Unconverted::Refused(refusal)) => {
-            work.ledger.recipients.push(RecipientMapping {
-                address,
-                mapped: None,
-                rule: refusal.text.clone(),
-                outcome: RecipientOutcome::Refused,
-                section: refusal.section,
-                status: Some(refusal.status),
-                reason: Some(refusal.reason),
-                diagnostic: refusal.diagnostic,
-            });
+            let entry = RecipientMapping::refused(address, &refusal);
+            work.ledger.recipients.push(entry);
             Ok(None)
         }
         Err(missing) => Err(missing),

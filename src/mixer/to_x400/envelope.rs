@@ -24,7 +24,7 @@ use crate::mixer::basic::printable;
 use crate::mixer::basic::time::Time;
 use crate::mixer::context::Context;
 use crate::mixer::encoded_types::EncodedTypes;
-use crate::mixer::outcome::{Ledger, RecipientMapping, RecipientOutcome, Refusal, Unconverted};
+use crate::mixer::outcome::{Ledger, RecipientMapping, Refusal, Unconverted};
 use crate::rfc822::address::AddressList;
 use crate::rfc822::envelope::{Envelope, Notify, Recipient};
 use crate::rfc822::{Field, Header, date};
@@ -349,16 +349,10 @@ pub fn recipients(
                 let mut extensions = Vec::new();
                 if ours {
                     is_for_somebody = true;
-                    ledger.recipients.push(RecipientMapping {
-                        address: recipient.forward_path.to_string(),
-                        mapped: Some(wire::attributes(&name.value.address()).0.to_string()),
-                        rule: name.rule,
-                        outcome: RecipientOutcome::Mapped,
-                        section: name.section,
-                        status: None,
-                        reason: None,
-                        diagnostic: None,
-                    });
+                    let address = recipient.forward_path.to_string();
+                    let mapped = wire::attributes(&name.value.address()).0.to_string();
+                    let entry = name.recipient(address, mapped);
+                    ledger.recipients.push(entry);
                     ledger.notes.extend(name.notes);
                     extensions.extend(original_recipient(context, recipient)?);
                 }
@@ -377,16 +371,9 @@ pub fn recipients(
             }
             Err(Unconverted::Missing(questions)) => missing.extend(questions),
             Err(Unconverted::Refused(refusal)) if ours => {
-                ledger.recipients.push(RecipientMapping {
-                    address: recipient.forward_path.to_string(),
-                    mapped: None,
-                    rule: refusal.text.clone(),
-                    outcome: RecipientOutcome::Refused,
-                    section: refusal.section,
-                    status: Some(refusal.status),
-                    reason: Some(refusal.reason),
-                    diagnostic: refusal.diagnostic,
-                });
+                let address = recipient.forward_path.to_string();
+                let entry = RecipientMapping::refused(address, &refusal);
+                ledger.recipients.push(entry);
                 refused.get_or_insert(refusal);
             }
             Err(Unconverted::Refused(_)) => {}

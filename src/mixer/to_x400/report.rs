@@ -20,9 +20,7 @@ use crate::mixer::address::{Role, envelope as names, identifier, or_address, to_
 use crate::mixer::basic::time::Time;
 use crate::mixer::basic::{parse_labelled_integer_2, printable};
 use crate::mixer::context::{Context, Edition};
-use crate::mixer::outcome::{
-    Ledger, RecipientMapping, RecipientOutcome, Refusal, Status, Unconverted,
-};
+use crate::mixer::outcome::{Ledger, RecipientMapping, Refusal, Status, Unconverted};
 use crate::mixer::profile::INTERNAL_TRACE_INFORMATION;
 use crate::mixer::{domain, status, x400_1984};
 use crate::octets::Octets;
@@ -119,28 +117,20 @@ fn destination(
         .into());
     };
     let mapped = names::recipient(context, &recipient.forward_path)?;
-    ledger.recipients.push(RecipientMapping {
-        address: recipient.forward_path.to_string(),
-        mapped: Some(wire::attributes(&mapped.value.address()).0.to_string()),
-        rule: mapped.rule,
-        outcome: RecipientOutcome::Mapped,
-        section: mapped.section,
-        status: None,
-        reason: None,
-        diagnostic: None,
-    });
-    for other in recipients {
-        ledger.recipients.push(RecipientMapping {
-            address: other.forward_path.to_string(),
-            mapped: None,
-            rule: "a report has one destination".into(),
-            outcome: RecipientOutcome::Refused,
-            section: "5.1.8.3",
-            status: Some(Status(5, 5, 3)),
-            reason: Some(1),
-            diagnostic: Some(16),
-        });
-    }
+    let address = recipient.forward_path.to_string();
+    let name = wire::attributes(&mapped.value.address()).0.to_string();
+    let entry = mapped.recipient(address, name);
+    ledger.recipients.push(entry);
+    let refusal = Refusal {
+        section: "5.1.8.3",
+        status: Status(5, 5, 3),
+        reason: 1,
+        diagnostic: Some(16),
+        text: "a report has one destination".into(),
+    };
+    ledger.recipients.extend(
+        recipients.map(|other| RecipientMapping::refused(other.forward_path.to_string(), &refusal)),
+    );
     Ok(mapped.value)
 }
 

@@ -17,9 +17,7 @@ use crate::asn1::mts::{
 use crate::mixer::address::{Role, envelope as names};
 use crate::mixer::basic::time::Time;
 use crate::mixer::context::Context;
-use crate::mixer::outcome::{
-    Ledger, RecipientMapping, RecipientOutcome, Refusal, Status, Unconverted,
-};
+use crate::mixer::outcome::{Ledger, Refusal, Status, Unconverted};
 use crate::mixer::{domain, status};
 use crate::octets::Octets;
 use crate::rfc822::dsn::{self, Returned, Typed};
@@ -113,16 +111,9 @@ fn destination(work: &mut Work<'_>, name: &ORName) -> Result<Mailbox, Unconverte
         }
         .into());
     };
-    work.ledger.recipients.push(RecipientMapping {
-        address,
-        mapped: Some(mapped.value.to_string()),
-        rule: mapped.rule.clone(),
-        outcome: RecipientOutcome::Mapped,
-        section: mapped.section,
-        status: None,
-        reason: None,
-        diagnostic: None,
-    });
+    let mailbox = mapped.value.to_string();
+    let entry = mapped.recipient(address, mailbox);
+    work.ledger.recipients.push(entry);
     Ok(Mailbox::new(work.noted(mapped)))
 }
 
