@@ -66,28 +66,27 @@ pub(super) enum EndKind {
 impl End {
     /// A refusal by the mapping.
     pub fn refused(number: u32, refusal: &Refusal) -> Self {
-        let status = refusal.status;
+        let kind = match refusal.status.0 {
+            4 => EndKind::Later,
+            _ => EndKind::Never,
+        };
         Self {
             number,
-            kind: if status.0 == 4 {
-                EndKind::Later
-            } else {
-                EndKind::Never
-            },
-            status,
             codes: Some((refusal.reason, refusal.diagnostic)),
-            text: refusal.text.clone(),
-            relay: None,
-            patience: Patience::default(),
-            pinned: None,
+            ..Self::new(kind, refusal.status, refusal.text.clone())
         }
     }
 
     /// Given up for all; the number is to be set.
     pub fn never(status: Status, text: String) -> Self {
+        Self::new(EndKind::Never, status, text)
+    }
+
+    /// The same for all; the number is to be set.
+    pub fn new(kind: EndKind, status: Status, text: String) -> Self {
         Self {
             number: 0,
-            kind: EndKind::Never,
+            kind,
             status,
             codes: None,
             text,
@@ -112,18 +111,14 @@ impl End {
     /// A message that cannot be read; the number is to be set.
     pub fn unreadable(text: String) -> Self {
         Self {
-            kind: EndKind::Quarantined,
             codes: Some((1, Some(CONTENT_SYNTAX_ERROR))),
-            ..Self::never(Status(5, 6, 0), text)
+            ..Self::new(EndKind::Quarantined, Status(5, 6, 0), text)
         }
     }
 
     /// A message on which our own code broke; the number is to be set.
     pub fn broke(broke: &Broke) -> Self {
-        Self {
-            kind: EndKind::Quarantined,
-            ..Self::never(Status(5, 3, 0), broke.to_string())
-        }
+        Self::new(EndKind::Quarantined, Status(5, 3, 0), broke.to_string())
     }
 
     /// The same end for all recipients of a claim.
@@ -168,10 +163,7 @@ impl Deliverer {
             Err(error) => {
                 tracing::error!(id = %claim.item.id, %error, "the body of an item cannot be read");
                 let text = "the body of the message cannot be read from the queue".to_owned();
-                let end = End {
-                    kind: EndKind::Later,
-                    ..End::never(Status(4, 3, 0), text)
-                };
+                let end = End::new(EndKind::Later, Status(4, 3, 0), text);
                 (Bytes::new(), End::all(&claim, &end).into())
             }
         };

@@ -1,11 +1,12 @@
 //! The four roads out: mail to X.400, X.400 to mail, and each side to itself where that is allowed.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use bytes::Bytes;
 
 use super::Deliverer;
-use super::attempt::{End, EndKind, Patience};
+use super::attempt::{End, EndKind};
 use super::relayed::relayed;
 use crate::gateway::quarantine::{self, Broke};
 use crate::gateway::route::{QUARANTINE, SMTP, Side, UNREACHABLE};
@@ -63,12 +64,13 @@ impl Deliverer {
     /// Mail to X.400 (RFC 2156 section 5.1).
     async fn to_x400(&self, rules: &Arc<Rules>, claim: &Claim, mail: &Mail, body: &Bytes) -> Sent {
         // The places in the envelope are the numbers of the recipients: they never change.
+        let places = claimed(claim);
         let numbers: Vec<u32> = (0..)
             .zip(&mail.envelope.recipients)
             .map(|(number, _)| number)
-            .filter(|number| is_claimed(claim, *number))
+            .filter(|number| places.contains(number))
             .collect();
-        let (envelope, octets, places) = (mail.envelope.clone(), body.clone(), numbers.clone());
+        let (envelope, octets) = (mail.envelope.clone(), body.clone());
         let converted = convert(rules, claim, move |context| {
             let ours = &|place| u32::try_from(place).is_ok_and(|place| places.contains(&place));
             let envelope = &envelope;
@@ -117,14 +119,16 @@ impl Deliverer {
             Ok(message) => message,
             Err(end) => return End::all(claim, &end).into(),
         };
+        let places = claimed(claim);
         let (recipients, numbers): (Vec<_>, Vec<u32>) = message
             .envelope
             .recipients
             .into_iter()
             .zip(&message.recipient_numbers)
             .filter_map(|(recipient, number)| Some((recipient, u32::try_from(*number).ok()?)))
-            .filter(|(_, number)| is_claimed(claim, *number))
+            .filter(|(_, number)| places.contains(number))
             .unzip();
+        let sent: BTreeSet<u32> = numbers.iter().copied().collect();
         let identifiers = message.identifiers.message_id.iter();
         let identifiers = identifiers
             .map(|id| Identifier::new(IdentifierKind::MessageId, id.clone()))
@@ -133,7 +137,7 @@ impl Deliverer {
             .item
             .recipients
             .iter()
-            .filter(|recipient| !numbers.contains(&recipient.number))
+            .filter(|recipient| !sent.contains(&recipient.number))
             .map(|recipient| {
                 let mut entries = message.ledger.recipients.iter();
                 let entry = entries.find(|entry| entry.address == recipient.address);
@@ -281,13 +285,8 @@ fn outcomes(numbers: &[u32], outcomes: Vec<SmtpOutcome>) -> Vec<End> {
             };
             End {
                 number: *number,
-                kind,
-                status,
-                codes: None,
-                text,
                 relay: Some(peer),
-                patience: Patience::default(),
-                pinned: None,
+                ..End::new(kind, status, text)
             }
         })
         .collect()
@@ -311,15 +310,11 @@ async fn probe(rules: &Arc<Rules>, claim: &Claim, body: &Bytes) -> Vec<End> {
                 .recipient_numbers
                 .contains(&i64::from(recipient.number))
             {
+                let kind = EndKind::Delivered { reports: false };
+                let text = "a message would be passed on".to_owned();
                 return End {
                     number: recipient.number,
-                    kind: EndKind::Delivered { reports: false },
-                    status: Status(2, 1, 5),
-                    codes: None,
-                    text: "a message would be passed on".to_owned(),
-                    relay: None,
-                    patience: Patience::default(),
-                    pinned: None,
+                    ..End::new(kind, Status(2, 1, 5), text)
                 };
             }
             let mut entries = probed.ledger.recipients.iter();
@@ -352,12 +347,8 @@ fn released(rules: &Rules, claim: &Claim, body: &Bytes) -> Sent {
         Ok(item) => {
             let kind = EndKind::Delivered { reports: true };
             let text = format!("it could be read and is queued again as {}", item.id);
-            let end = End {
-                kind,
-                ..End::never(Status(2, 0, 0), text)
-            };
             Sent {
-                ends: End::all(claim, &end),
+                ends: End::all(claim, &End::new(kind, Status(2, 0, 0), text)),
                 again: Some(item),
                 ..Sent::default()
             }
@@ -385,21 +376,15 @@ fn is_looping(message: &Bytes) -> bool {
     Header::split(message).is_ok_and(|(header, _)| header.all("Received").count() > MOST_HOPS)
 }
 
-/// Whether the claim is for the recipient of this number.
-pub(super) fn is_claimed(claim: &Claim, number: u32) -> bool {
-    claim
-        .item
-        .recipients
-        .iter()
-        .any(|recipient| recipient.number == number)
+/// The numbers of the recipients the claim is for.
+pub(super) fn claimed(claim: &Claim) -> BTreeSet<u32> {
+    let recipients = claim.item.recipients.iter();
+    recipients.map(|recipient| recipient.number).collect()
 }
 
 fn no_relay() -> End {
     let text = "no [smtp] relay is configured".to_owned();
-    End {
-        kind: EndKind::Later,
-        ..End::never(Status(4, 3, 5), text)
-    }
+    End::new(EndKind::Later, Status(4, 3, 5), text)
 }
 
 /// How it ends for a recipient that the conversion left out, as the ledger has it.

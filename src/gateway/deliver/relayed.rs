@@ -1,10 +1,12 @@
 //! An APDU passed on from one X.400 neighbour to another (X.411 clauses 9.1 and 14.3.1), or made here for
 //! one: the content untouched, the envelope as the neighbour wants it.
 
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 
 use super::attempt::End;
-use super::onward::is_claimed;
+use super::onward::claimed;
 use crate::asn1;
 use crate::asn1::mta::{MtsApdu, PerRecipientIndicators};
 use crate::gateway::rules::Rules;
@@ -33,9 +35,11 @@ pub(super) fn relayed(
         mta: context.gateway.mta.as_str().into(),
     };
     let mut ends = Vec::new();
+    // The claimed recipients that have no end here.
+    let mut ours = claimed(claim);
     // What we made ourselves bears our trace from its birth.
     if claim.item.cause.is_none() {
-        ends = pass_on(&here, claim, &mut apdu)?;
+        ends = pass_on(&here, claim, &mut ours, &mut apdu)?;
     }
     context.peer.fit(&here.domain, &mut apdu);
     if context.peer.edition == Edition::Of1984 {
@@ -43,7 +47,7 @@ pub(super) fn relayed(
             .map_err(|refusal| End::refused(0, &refusal))?;
         for x400_1984::Unable { recipient, refusal } in unable {
             let number = u32::try_from(recipient).unwrap_or_default();
-            if is_claimed(claim, number) && ends.iter().all(|end| end.number != number) {
+            if ours.remove(&number) {
                 ends.push(End::refused(number, &refusal));
             }
         }
@@ -51,9 +55,14 @@ pub(super) fn relayed(
     Ok((asn1::encode_octets(&apdu), ends))
 }
 
-/// Judges what came from another MTA, adds our trace, and leaves responsibility only for the
-/// recipients that are claimed and have no end here.
-fn pass_on(here: &Here, claim: &Claim, apdu: &mut MtsApdu) -> Result<Vec<End>, End> {
+/// Judges what came from another MTA, adds our trace, and leaves responsibility only for recipients
+/// that are ours; those that have an end here no longer are.
+fn pass_on(
+    here: &Here,
+    claim: &Claim,
+    ours: &mut BTreeSet<u32>,
+    apdu: &mut MtsApdu,
+) -> Result<Vec<End>, End> {
     if here.is_looping(apdu) {
         return Err(End {
             codes: Some((1, Some(3))),
@@ -73,17 +82,14 @@ fn pass_on(here: &Here, claim: &Claim, apdu: &mut MtsApdu) -> Result<Vec<End>, E
             return Err(end);
         };
         let number = u32::try_from(number).unwrap_or_default();
-        if is_claimed(claim, number) && !ends.iter().any(|end: &End| end.number == number) {
+        if ours.remove(&number) {
             ends.push(End { number, ..end });
         }
     }
     let arrived = Time::utc(claim.item.arrived).to_utc_time().into();
     here.add_trace(apdu, &arrived);
     let limit = |number: i64, indicators: &mut PerRecipientIndicators| {
-        let is_ours = u32::try_from(number).is_ok_and(|number| {
-            is_claimed(claim, number) && ends.iter().all(|end| end.number != number)
-        });
-        if !is_ours {
+        if !u32::try_from(number).is_ok_and(|number| ours.contains(&number)) {
             *indicators = without_responsibility(indicators);
         }
     };

@@ -82,14 +82,9 @@ impl Deliverer {
                 None => peer.to_owned(),
             };
             let this = End {
-                number: 0,
-                kind,
-                status,
-                codes: None,
-                text,
                 relay: Some(relay),
                 patience,
-                pinned: None,
+                ..End::new(kind, status, text)
             };
             if kind != EndKind::Later {
                 return this;
