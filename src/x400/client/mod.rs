@@ -213,22 +213,17 @@ impl Client {
                 Err(unopened) => {
                     let pinned = transfer.pinned.take();
                     let relay = unopened.relay.or(relay);
-                    match failed(relay, in_doubt, pinned, unopened.failure.what) {
-                        Outcome::Later {
-                            relay,
-                            explanation,
-                            pinned,
-                        } => {
-                            return Outcome::NoAssociation {
-                                relay,
-                                explanation,
-                                pinned,
-                                again: unopened.again,
-                                tried: unopened.tried,
-                            };
-                        }
-                        in_doubt => return in_doubt,
+                    let explanation = unopened.failure.what;
+                    if in_doubt || was_ended(pinned.as_ref()) {
+                        return failed(relay, true, pinned, explanation);
                     }
+                    return Outcome::NoAssociation {
+                        relay,
+                        explanation,
+                        again: unopened.again,
+                        tried: unopened.tried,
+                        pinned,
+                    };
                 }
             };
             relay = Some(association.relay);
@@ -366,6 +361,11 @@ fn outcome(relay: Option<SocketAddr>, ended: Result<SocketAddr, transfer::Failur
     }
 }
 
+/// Whether the activity of what can be resumed had been ended, so that its peer may have it.
+fn was_ended(pinned: Option<&Pinned>) -> bool {
+    pinned.is_some_and(|pinned| pinned.resumption.ended)
+}
+
 /// A transfer that is to be tried again.
 fn failed(
     relay: Option<SocketAddr>,
@@ -373,10 +373,7 @@ fn failed(
     pinned: Option<Pinned>,
     explanation: String,
 ) -> Outcome {
-    let ended = pinned
-        .as_ref()
-        .is_some_and(|pinned| pinned.resumption.ended);
-    match in_doubt || ended {
+    match in_doubt || was_ended(pinned.as_ref()) {
         true => Outcome::InDoubt {
             relay,
             explanation,
