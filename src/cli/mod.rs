@@ -2,6 +2,7 @@
 
 pub mod address;
 pub mod check;
+pub mod control;
 pub mod convert;
 pub mod decode;
 pub mod demo;

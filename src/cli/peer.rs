@@ -3,28 +3,21 @@
 //! A running gateway is asked over its control socket; with none running, the peer is called from here.
 
 use std::io::{self, Write as _};
-use std::path::PathBuf;
 
 use clap::Subcommand;
 use jiff::tz::TimeZone;
-use mixgate::config::DEFAULT_PATH;
-use mixgate::gateway::control::{self, ControlError};
 use mixgate::gateway::peers::{self, Peers, Request, Response};
 use mixgate::gateway::rules::Rules;
 use mixgate::gateway::service::Asked;
 
+use super::control::{Options, call, failure, line};
 use super::exit::{Failure, Outcome};
-use super::queue::{failure, line, unanswered};
 
 /// `mixgate peer`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// The configuration
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH, global = true)]
-    config: PathBuf,
-    /// One JSON object a line
-    #[arg(long, global = true)]
-    json: bool,
+    #[command(flatten)]
+    options: Options,
     #[command(subcommand)]
     command: Command,
 }
@@ -51,7 +44,8 @@ struct Named {
 
 /// Asks, and prints the answer.
 pub fn run(arguments: Arguments) -> Outcome {
-    let rules = super::check::load(&arguments.config)?;
+    let json = arguments.options.json;
+    let (rules, runtime) = arguments.options.load()?;
     let request = match arguments.command {
         Command::List => Request::List,
         Command::Show(Named { name }) => Request::Show(name),
@@ -59,25 +53,18 @@ pub fn run(arguments: Arguments) -> Outcome {
         Command::Enable(Named { name }) => Request::Enable(name),
         Command::Disable(Named { name }) => Request::Disable(name),
     };
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
     let response = runtime.block_on(ask(rules, request.clone()))?;
-    print(&request, &response, arguments.json)
+    print(&request, &response, json)
 }
 
 /// The running gateway's answer, or that of its configuration if none runs.
 async fn ask(rules: Rules, request: Request) -> Result<Response, Failure> {
-    match control::Client::connect(&rules.config.control.socket).await {
-        Ok(mut gateway) => {
-            let asked = Asked::Peer(request);
-            gateway.call(&asked).await.map_err(unanswered)
-        }
-        Err(ControlError::NotRunning(_)) => {
+    match call(&rules, &Asked::Peer(request.clone())).await? {
+        Some(response) => Ok(response),
+        None => {
             let peers = Peers::alone(rules, &request)?;
             Ok(peers.handle(request).await)
         }
-        Err(error) => Err(unanswered(error)),
     }
 }
 

@@ -9,23 +9,18 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use mixgate::config::DEFAULT_PATH;
-use mixgate::gateway::control::{self, ControlError};
 use mixgate::gateway::rules::Rules;
-use mixgate::queue::commands::{self, Refused, Request, Response};
+use mixgate::queue::commands::{self, Request, Response};
 use mixgate::queue::{Change, Filter, ItemId, State};
 
+use super::control::{Options, call, failure, line};
 use super::exit::{Failure, Outcome};
 
 /// `mixgate queue`.
 #[derive(Debug, clap::Args)]
 pub struct Arguments {
-    /// The configuration
-    #[arg(long, value_name = "FILE", default_value = DEFAULT_PATH, global = true)]
-    config: PathBuf,
-    /// One JSON object a line
-    #[arg(long, global = true)]
-    json: bool,
+    #[command(flatten)]
+    options: Options,
     #[command(subcommand)]
     command: Command,
 }
@@ -123,12 +118,10 @@ impl Which {
 
 /// Asks, and prints the answer.
 pub fn run(arguments: Arguments) -> Outcome {
-    let rules = super::check::load(&arguments.config)?;
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_all()
-        .build()?;
+    let json = arguments.options.json;
+    let (rules, runtime) = arguments.options.load()?;
     let request = match arguments.command {
-        Command::List(which) => return runtime.block_on(list(&rules, which, arguments.json)),
+        Command::List(which) => return runtime.block_on(list(&rules, which, json)),
         Command::Show { id } => Request::Show(id),
         Command::Hold(which) => which.change(Change::Hold),
         Command::Release(which) => which.change(Change::Release),
@@ -143,7 +136,7 @@ pub fn run(arguments: Arguments) -> Outcome {
         },
     };
     let response = runtime.block_on(ask(&rules, request))?;
-    print(&response, arguments.json)
+    print(&response, json)
 }
 
 /// Lists page by page.
@@ -164,10 +157,9 @@ async fn list(rules: &Rules, which: Which, json: bool) -> Outcome {
 
 /// The running gateway's answer, or the store's own if none runs.
 async fn ask(rules: &Rules, request: Request) -> Result<Response, Failure> {
-    let socket = &rules.config.control.socket;
-    let response = match control::Client::connect(socket).await {
-        Ok(mut gateway) => gateway.call(&request).await.map_err(unanswered)?,
-        Err(ControlError::NotRunning(_)) => {
+    let response = match call(rules, &request).await? {
+        Some(response) => response,
+        None => {
             let store = rules
                 .config
                 .queue
@@ -175,36 +167,11 @@ async fn ask(rules: &Rules, request: Request) -> Result<Response, Failure> {
                 .map_err(|error| super::serve::unopened(&error))?;
             commands::handle(&*store, rules.schedule(), request, Timestamp::now()).await
         }
-        Err(error) => return Err(unanswered(error)),
     };
     match response {
         Response::Refused(refused) => Err(failure(refused)),
         response => Ok(response),
     }
-}
-
-pub(super) fn unanswered(error: ControlError) -> Failure {
-    match error {
-        ControlError::Io(error) => error.into(),
-        error => Failure::Unavailable(error.to_string()),
-    }
-}
-
-pub(super) fn failure(Refused { code, message }: Refused) -> Failure {
-    match code {
-        64 => Failure::Usage(message),
-        65 => Failure::Data(message),
-        66 => Failure::NoInput(message),
-        75 => Failure::TryAgain(message),
-        77 => Failure::Permission(message),
-        78 => Failure::Config(message),
-        _ => Failure::Io(message),
-    }
-}
-
-/// A value as one line of JSON.
-pub(super) fn line(value: &impl serde::Serialize) -> Result<String, Failure> {
-    serde_json::to_string(value).map_err(|error| Failure::Internal(error.to_string()))
 }
 
 fn print(response: &Response, json: bool) -> Outcome {
