@@ -2,12 +2,13 @@
 //! and that is read and written again the same (an empty optional list is read, but not written).
 #![no_main]
 
+mod context;
+
 use bytes::Bytes;
 use libfuzzer_sys::fuzz_target;
 use mixgate::asn1::mta::MtsApdu;
 use mixgate::asn1::{self, show};
 use mixgate::mixer::address::mcgam::Tables;
-use mixgate::mixer::context::{Context, Gateway, PeerProfile};
 use mixgate::mixer::to_rfc822;
 
 fuzz_target!(|octets: &[u8]| {
@@ -20,15 +21,8 @@ fuzz_target!(|octets: &[u8]| {
         let again = asn1::decode::<MtsApdu>(&written).map(|again| asn1::encode(&again));
         assert_eq!(again.as_ref(), Ok(&written));
     }
-    let (gateway, peer, tables) = (Gateway::default(), PeerProfile::default(), Tables::default());
-    let context = Context {
-        id: "01J00000000000000000000000".into(),
-        now: jiff::Timestamp::UNIX_EPOCH.to_zoned(jiff::tz::TimeZone::UTC),
-        gateway: &gateway,
-        tables: &tables,
-        peer: &peer,
-    };
-    if let Ok(mail) = to_rfc822::message(&context, &octets) {
+    let converted = context::with(&Tables::default(), |context| to_rfc822::message(context, &octets));
+    if let Ok(mail) = converted {
         assert_eq!(mail.mail.to_bytes().len() as u64, mail.mail.len());
     }
 });
