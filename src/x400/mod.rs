@@ -13,7 +13,8 @@
 //! urgency       how long a transfer may take              no I/O
 //! link          the layers of `osi` on a socket
 //! recovery      what is kept of transfers that broke off
-//! server        takes transfers, for a handler
+//! receive       takes transfers on an association
+//! server        takes associations from peers
 //! client        sends transfers over warm associations
 //! sink, source  test MTAs: one takes, the other sends
 //! ```
@@ -26,6 +27,7 @@ pub mod config;
 pub mod failure;
 mod handler;
 mod link;
+mod receive;
 mod recovery;
 pub mod schedule;
 pub mod server;

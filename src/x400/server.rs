@@ -1,7 +1,4 @@
 //! The server: takes associations from peers and hands their transfers to a [`Handler`].
-//!
-//! Each transfer streams from the socket to the handler's spool in constant memory. The end of a
-//! transfer is confirmed only after the handler says that it is durable.
 
 use std::future::Future;
 use std::io;
@@ -19,16 +16,14 @@ use tracing::{Instrument as _, debug, error, info, info_span, warn};
 
 use super::association::{self, Directory};
 use super::config::Mode;
-use super::handler::{Caller, Handler, Refusal, RefusalReason, Spool as _};
+use super::handler::{Caller, Handler};
 use super::link::Link;
-use super::recovery::{Found, Limits, Progress, Recovery, Ticket};
+use super::receive::{Begun, Receiver, Taken};
 use super::standing::{Counted, Standing};
 use super::stream::Stream;
-use super::transfer::{Bounds, Fault, Reader};
 use crate::asn1::mta::MTABindError;
-use crate::failpoint::Failpoint;
 use crate::network::{Count, Counts, Listeners};
-use crate::osi::rtse::{self, Activity, Indication, Open, OpenResponse, Request};
+use crate::osi::rtse::{Indication, Open, OpenResponse, Request};
 use crate::osi::transport::DisconnectReason;
 
 /// How many connections too many are told so at the same time; more are closed without a word.
@@ -37,8 +32,6 @@ const TURNED_AWAY: usize = 32;
 const TURN_AWAY: Duration = Duration::from_secs(5);
 /// How long associations may take to end when the server stops.
 const GRACE: Duration = Duration::from_secs(30);
-/// How many elements of an APDU may lie within one another.
-const DEPTH: usize = 64;
 
 /// A server that listens.
 pub struct Server<H: Handler> {
@@ -50,8 +43,7 @@ pub struct Server<H: Handler> {
 
 /// What all associations of a server share.
 struct Shared<H: Handler> {
-    /// What was received of transfers that broke off.
-    recovery: Arc<Recovery<Received<H::Spool>>>,
+    receiver: Receiver<H>,
     directory: Arc<Directory>,
     handler: Arc<H>,
     /// For associations.
@@ -80,11 +72,7 @@ impl<H: Handler> Server<H> {
             half_open: permits(config.max_half_open),
             turned_away: permits(TURNED_AWAY),
             addresses: Counts::default(),
-            recovery: Recovery::new(Limits {
-                timeout: Duration::from_secs(config.recovery_timeout),
-                transfers: config.max_recoverable,
-                octets: config.max_apdu,
-            }),
+            receiver: Receiver::new(Arc::clone(&directory), Arc::clone(&handler)),
             directory,
             handler,
             associations: AtomicU64::new(0),
@@ -271,8 +259,7 @@ async fn serve<H: Handler>(
     };
     // Whether the log says why there is no association.
     let mut is_told = false;
-    // The last transfer taken, as long as its confirmation may not have arrived.
-    let mut taken = None;
+    let mut taken = Taken::default();
     loop {
         let told = tokio::select! {
             told = link.next() => told,
@@ -305,15 +292,12 @@ async fn serve<H: Handler>(
                 Some(answer)
             }
             Some(Indication::TransferBegin { activity }) => {
-                heard(&mut taken);
-                receive(
-                    shared,
-                    &mut link,
-                    &caller,
-                    Begun::Start(activity),
-                    &mut taken,
-                )
-                .await
+                taken.heard();
+                let begun = Begun::Start(activity);
+                let receiver = &shared.receiver;
+                receiver
+                    .receive(&mut link, &caller, begun, &mut taken)
+                    .await
             }
             Some(Indication::TransferResume {
                 old,
@@ -321,10 +305,13 @@ async fn serve<H: Handler>(
                 point,
             }) => {
                 let begun = Begun::Resume(old, activity, point);
-                receive(shared, &mut link, &caller, begun, &mut taken).await
+                let receiver = &shared.receiver;
+                receiver
+                    .receive(&mut link, &caller, begun, &mut taken)
+                    .await
             }
             Some(Indication::Close) => {
-                heard(&mut taken);
+                taken.heard();
                 Some(Request::CloseResponse)
             }
             // We have nothing to send on it.
@@ -387,214 +374,4 @@ async fn welcome<H: Handler>(
         "association accepted"
     );
     Request::OpenResponse(welcome.response)
-}
-
-/// The peer knows how the last transfer ended.
-fn heard<S: Send + 'static>(taken: &mut Option<Ticket<Received<S>>>) {
-    if let Some(ticket) = taken.take() {
-        ticket.forget();
-    }
-}
-
-/// How a peer begins to send.
-enum Begun {
-    /// From the start.
-    Start(Activity),
-    /// After a point of an activity, under a new name.
-    Resume(Box<Activity>, Activity, u32),
-}
-
-/// What was received of a transfer.
-struct Received<S> {
-    reader: Reader,
-    spool: S,
-    progress: Progress,
-}
-
-/// How a transfer ended that was not refused.
-enum Ended<S> {
-    /// Taken.
-    Complete,
-    /// Given up by the peer for good.
-    Discarded,
-    /// Broken off; it may be resumed.
-    Interrupted(Box<Received<S>>),
-}
-
-/// Receives one transfer; gives the request that ends it, if the peer still wants one.
-async fn receive<H: Handler>(
-    shared: &Shared<H>,
-    link: &mut Link,
-    caller: &Caller,
-    begun: Begun,
-    taken: &mut Option<Ticket<Received<H::Spool>>>,
-) -> Option<Request> {
-    let (received, mut ticket) = match take_up(shared, link, caller, begun).await {
-        Ok(taken_up) => taken_up,
-        Err(answer) => return answer,
-    };
-    match transfer(shared, link, caller, received, &ticket).await {
-        Ok(Ended::Complete) => {
-            ticket.complete();
-            *taken = Some(ticket);
-            Failpoint::ActivityEndNoConfirm.pass();
-            Some(Request::TransferResponse)
-        }
-        Ok(Ended::Interrupted(received)) => {
-            let octets = received.progress.octets();
-            ticket.keep(*received, octets);
-            None
-        }
-        Ok(Ended::Discarded) => None,
-        Err(refusal) => refuse(link, caller, refusal),
-    }
-}
-
-/// What a refusal asks of the association.
-fn refuse(link: &mut Link, caller: &Caller, refusal: Refusal) -> Option<Request> {
-    warn!(mta = caller.mta, explanation = %refusal, "transfer refused");
-    if !link.is_receiving() {
-        return None;
-    }
-    Some(match refusal.reason {
-        RefusalReason::Cut => {
-            link.cut();
-            return None;
-        }
-        RefusalReason::ReceivingAbilityJeopardized => {
-            Request::TransferRefuse(rtse::Refusal::ReceivingAbilityJeopardized)
-        }
-        RefusalReason::LocalError => Request::TransferRefuse(rtse::Refusal::LocalError),
-        RefusalReason::Unrecoverable => Request::TransferRefuse(rtse::Refusal::Unrecoverable),
-        RefusalReason::Abort => Request::Abort {
-            explanation: refusal.explanation,
-        },
-    })
-}
-
-/// What is there of a transfer, and its place among those that can be resumed.
-type TakenUp<S> = (Received<S>, Ticket<Received<S>>);
-
-/// A transfer that begins, or what was received of it before; or what the peer is answered.
-async fn take_up<H: Handler>(
-    shared: &Shared<H>,
-    link: &mut Link,
-    caller: &Caller,
-    begun: Begun,
-) -> Result<TakenUp<H::Spool>, Option<Request>> {
-    // Strangers share what is kept of all of them.
-    let peer = caller.peer.as_deref().unwrap_or_default();
-    let config = shared.directory.config();
-    let (old, activity, point) = match begun {
-        Begun::Start(activity) => {
-            let bounds = Bounds {
-                apdu: config.max_apdu,
-                envelope: config.max_envelope,
-                depth: DEPTH,
-            };
-            let spool = shared.handler.begin(caller).await;
-            let received = Received {
-                reader: Reader::new(bounds),
-                spool: spool.map_err(|refusal| refuse(link, caller, refusal))?,
-                progress: Progress::default(),
-            };
-            return Ok((received, shared.recovery.begin(peer, activity)));
-        }
-        Begun::Resume(old, activity, point) => (old, activity, point),
-    };
-    let patience = Duration::from_secs(config.transfer_timeout);
-    let found = shared.recovery.resume(peer, &old, &activity, patience);
-    let told = match found.await {
-        Found::Kept(mut received, ticket) => {
-            if let Some(octets) = received.progress.resume(point) {
-                info!(mta = caller.mta, point, octets, "transfer resumed");
-                return Ok((received, ticket));
-            }
-            debug!(mta = caller.mta, point, "no such point in what is kept");
-            rtse::Refusal::Unknown
-        }
-        Found::Completed => {
-            info!(mta = caller.mta, "a transfer resumed was taken before");
-            rtse::Refusal::Completed
-        }
-        Found::Unknown => {
-            info!(mta = caller.mta, "a transfer resumed is not known");
-            rtse::Refusal::Unknown
-        }
-    };
-    Err(Some(Request::TransferRefuse(told)).filter(|_| link.is_receiving()))
-}
-
-/// Receives a transfer, or the rest of one.
-async fn transfer<H: Handler>(
-    shared: &Shared<H>,
-    link: &mut Link,
-    caller: &Caller,
-    mut received: Received<H::Spool>,
-    ticket: &Ticket<Received<H::Spool>>,
-) -> Result<Ended<H::Spool>, Refusal> {
-    loop {
-        let told = tokio::select! {
-            told = link.next() => told,
-            () = ticket.wanted() => {
-                info!(mta = caller.mta, "association given up: its transfer is resumed on another");
-                link.cut();
-                continue;
-            }
-        };
-        match told {
-            Some(Indication::Octets(octets)) => {
-                let octets = received.progress.push(octets);
-                for octets in received.reader.push(octets).map_err(never)? {
-                    received.spool.write(octets).await.map_err(unwritten)?;
-                }
-            }
-            Some(Indication::Checkpoint { point }) => {
-                received.progress.point(point);
-                if !link.is_receiving() {
-                    continue;
-                }
-                link.request(Request::Secured { point })
-                    .map_err(|misuse| Refusal {
-                        reason: RefusalReason::LocalError,
-                        explanation: misuse.to_string(),
-                    })?;
-            }
-            Some(Indication::Transfer) => {
-                let Received { reader, spool, .. } = received;
-                let arrived = reader.finish().map_err(never)?;
-                shared.handler.commit(caller, spool, arrived).await?;
-                return Ok(Ended::Complete);
-            }
-            Some(Indication::TransferDiscarded { explanation }) => {
-                info!(mta = caller.mta, explanation, "transfer given up");
-                return Ok(Ended::Discarded);
-            }
-            Some(Indication::TransferInterrupted { explanation }) => {
-                // With the association, for the reason it ends for: that is told next.
-                if !link.is_over() {
-                    info!(mta = caller.mta, explanation, "transfer broken off");
-                }
-                return Ok(Ended::Interrupted(Box::new(received)));
-            }
-            None => return Ok(Ended::Interrupted(Box::new(received))),
-            Some(_) => {}
-        }
-    }
-}
-
-/// A transfer whose octets the spool did not take.
-fn unwritten(fault: io::Error) -> Refusal {
-    fault.downcast().unwrap_or_else(|fault| Refusal {
-        reason: RefusalReason::ReceivingAbilityJeopardized,
-        explanation: format!("spool: {fault}"),
-    })
-}
-
-/// A transfer that will not become better by being repeated.
-fn never(fault: Fault) -> Refusal {
-    Refusal {
-        reason: RefusalReason::Unrecoverable,
-        explanation: fault.to_string(),
-    }
 }

@@ -1,0 +1,265 @@
+//! The receiving side of an association: takes the transfers of its peer, for a [`Handler`].
+//!
+//! Each transfer streams from the socket to the handler's spool in constant memory. The end of a
+//! transfer is confirmed only after the handler says that it is durable.
+
+use std::io;
+use std::sync::Arc;
+use std::time::Duration;
+
+use tracing::{debug, info, warn};
+
+use super::association::Directory;
+use super::handler::{Caller, Handler, Refusal, RefusalReason, Spool as _};
+use super::link::Link;
+use super::recovery::{Found, Limits, Progress, Recovery, Ticket};
+use super::transfer::{Bounds, Fault, Reader};
+use crate::failpoint::Failpoint;
+use crate::osi::rtse::{self, Activity, Indication, Request};
+
+/// How many elements of an APDU may lie within one another.
+const DEPTH: usize = 64;
+
+/// Receives transfers, on all associations together.
+pub(super) struct Receiver<H: Handler> {
+    directory: Arc<Directory>,
+    handler: Arc<H>,
+    /// What was received of transfers that broke off.
+    recovery: Arc<Recovery<Received<H::Spool>>>,
+}
+
+/// The last transfer taken on an association, as long as its confirmation may not have arrived.
+pub(super) struct Taken<S: Send + 'static>(Option<Ticket<Received<S>>>);
+
+impl<S: Send + 'static> Default for Taken<S> {
+    fn default() -> Self {
+        Self(None)
+    }
+}
+
+impl<S: Send + 'static> Taken<S> {
+    /// The peer knows how the last transfer ended.
+    pub(super) fn heard(&mut self) {
+        if let Some(ticket) = self.0.take() {
+            ticket.forget();
+        }
+    }
+}
+
+/// How a peer begins to send.
+pub(super) enum Begun {
+    /// From the start.
+    Start(Activity),
+    /// After a point of an activity, under a new name.
+    Resume(Box<Activity>, Activity, u32),
+}
+
+/// What was received of a transfer.
+pub(super) struct Received<S> {
+    reader: Reader,
+    spool: S,
+    progress: Progress,
+}
+
+/// How a transfer ended that was not refused.
+enum Ended<S> {
+    /// Taken.
+    Complete,
+    /// Given up by the peer for good.
+    Discarded,
+    /// Broken off; it may be resumed.
+    Interrupted(Box<Received<S>>),
+}
+
+/// What is there of a transfer, and its place among those that can be resumed.
+type TakenUp<S> = (Received<S>, Ticket<Received<S>>);
+
+impl<H: Handler> Receiver<H> {
+    pub(super) fn new(directory: Arc<Directory>, handler: Arc<H>) -> Self {
+        let config = directory.config();
+        Self {
+            recovery: Recovery::new(Limits {
+                timeout: Duration::from_secs(config.recovery_timeout),
+                transfers: config.max_recoverable,
+                octets: config.max_apdu,
+            }),
+            directory,
+            handler,
+        }
+    }
+
+    /// Receives one transfer; gives the request that ends it, if the peer still wants one.
+    pub(super) async fn receive(
+        &self,
+        link: &mut Link,
+        caller: &Caller,
+        begun: Begun,
+        taken: &mut Taken<H::Spool>,
+    ) -> Option<Request> {
+        let (received, mut ticket) = match self.take_up(link, caller, begun).await {
+            Ok(taken_up) => taken_up,
+            Err(answer) => return answer,
+        };
+        match self.transfer(link, caller, received, &ticket).await {
+            Ok(Ended::Complete) => {
+                ticket.complete();
+                *taken = Taken(Some(ticket));
+                Failpoint::ActivityEndNoConfirm.pass();
+                Some(Request::TransferResponse)
+            }
+            Ok(Ended::Interrupted(received)) => {
+                let octets = received.progress.octets();
+                ticket.keep(*received, octets);
+                None
+            }
+            Ok(Ended::Discarded) => None,
+            Err(refusal) => refuse(link, caller, refusal),
+        }
+    }
+
+    /// A transfer that begins, or what was received of it before; or what the peer is answered.
+    async fn take_up(
+        &self,
+        link: &mut Link,
+        caller: &Caller,
+        begun: Begun,
+    ) -> Result<TakenUp<H::Spool>, Option<Request>> {
+        // Strangers share what is kept of all of them.
+        let peer = caller.peer.as_deref().unwrap_or_default();
+        let config = self.directory.config();
+        let (old, activity, point) = match begun {
+            Begun::Start(activity) => {
+                let bounds = Bounds {
+                    apdu: config.max_apdu,
+                    envelope: config.max_envelope,
+                    depth: DEPTH,
+                };
+                let spool = self.handler.begin(caller).await;
+                let received = Received {
+                    reader: Reader::new(bounds),
+                    spool: spool.map_err(|refusal| refuse(link, caller, refusal))?,
+                    progress: Progress::default(),
+                };
+                return Ok((received, self.recovery.begin(peer, activity)));
+            }
+            Begun::Resume(old, activity, point) => (old, activity, point),
+        };
+        let patience = Duration::from_secs(config.transfer_timeout);
+        let found = self.recovery.resume(peer, &old, &activity, patience);
+        let told = match found.await {
+            Found::Kept(mut received, ticket) => {
+                if let Some(octets) = received.progress.resume(point) {
+                    info!(mta = caller.mta, point, octets, "transfer resumed");
+                    return Ok((received, ticket));
+                }
+                debug!(mta = caller.mta, point, "no such point in what is kept");
+                rtse::Refusal::Unknown
+            }
+            Found::Completed => {
+                info!(mta = caller.mta, "a transfer resumed was taken before");
+                rtse::Refusal::Completed
+            }
+            Found::Unknown => {
+                info!(mta = caller.mta, "a transfer resumed is not known");
+                rtse::Refusal::Unknown
+            }
+        };
+        Err(Some(Request::TransferRefuse(told)).filter(|_| link.is_receiving()))
+    }
+
+    /// Receives a transfer, or the rest of one.
+    async fn transfer(
+        &self,
+        link: &mut Link,
+        caller: &Caller,
+        mut received: Received<H::Spool>,
+        ticket: &Ticket<Received<H::Spool>>,
+    ) -> Result<Ended<H::Spool>, Refusal> {
+        loop {
+            let told = tokio::select! {
+                told = link.next() => told,
+                () = ticket.wanted() => {
+                    info!(mta = caller.mta, "association given up: its transfer is resumed on another");
+                    link.cut();
+                    continue;
+                }
+            };
+            match told {
+                Some(Indication::Octets(octets)) => {
+                    let octets = received.progress.push(octets);
+                    for octets in received.reader.push(octets).map_err(never)? {
+                        received.spool.write(octets).await.map_err(unwritten)?;
+                    }
+                }
+                Some(Indication::Checkpoint { point }) => {
+                    received.progress.point(point);
+                    if !link.is_receiving() {
+                        continue;
+                    }
+                    link.request(Request::Secured { point })
+                        .map_err(|misuse| Refusal {
+                            reason: RefusalReason::LocalError,
+                            explanation: misuse.to_string(),
+                        })?;
+                }
+                Some(Indication::Transfer) => {
+                    let Received { reader, spool, .. } = received;
+                    let arrived = reader.finish().map_err(never)?;
+                    self.handler.commit(caller, spool, arrived).await?;
+                    return Ok(Ended::Complete);
+                }
+                Some(Indication::TransferDiscarded { explanation }) => {
+                    info!(mta = caller.mta, explanation, "transfer given up");
+                    return Ok(Ended::Discarded);
+                }
+                Some(Indication::TransferInterrupted { explanation }) => {
+                    // With the association, for the reason it ends for: that is told next.
+                    if !link.is_over() {
+                        info!(mta = caller.mta, explanation, "transfer broken off");
+                    }
+                    return Ok(Ended::Interrupted(Box::new(received)));
+                }
+                None => return Ok(Ended::Interrupted(Box::new(received))),
+                Some(_) => {}
+            }
+        }
+    }
+}
+
+/// What a refusal asks of the association.
+fn refuse(link: &mut Link, caller: &Caller, refusal: Refusal) -> Option<Request> {
+    warn!(mta = caller.mta, explanation = %refusal, "transfer refused");
+    if !link.is_receiving() {
+        return None;
+    }
+    Some(match refusal.reason {
+        RefusalReason::Cut => {
+            link.cut();
+            return None;
+        }
+        RefusalReason::ReceivingAbilityJeopardized => {
+            Request::TransferRefuse(rtse::Refusal::ReceivingAbilityJeopardized)
+        }
+        RefusalReason::LocalError => Request::TransferRefuse(rtse::Refusal::LocalError),
+        RefusalReason::Unrecoverable => Request::TransferRefuse(rtse::Refusal::Unrecoverable),
+        RefusalReason::Abort => Request::Abort {
+            explanation: refusal.explanation,
+        },
+    })
+}
+
+/// A transfer whose octets the spool did not take.
+fn unwritten(fault: io::Error) -> Refusal {
+    fault.downcast().unwrap_or_else(|fault| Refusal {
+        reason: RefusalReason::ReceivingAbilityJeopardized,
+        explanation: format!("spool: {fault}"),
+    })
+}
+
+/// A transfer that will not become better by being repeated.
+fn never(fault: Fault) -> Refusal {
+    Refusal {
+        reason: RefusalReason::Unrecoverable,
+        explanation: fault.to_string(),
+    }
+}
