@@ -2,6 +2,7 @@
 //!
 //! ```text
 //! config        the [x400] table: where to listen, the peer MTAs
+//! identity      by what a peer is known
 //! bind          what two MTAs say of themselves           no I/O
 //! association   who may have one                          no I/O
 //! transfer      an MTS-APDU as RTSE carries it, and as a
@@ -26,6 +27,7 @@ pub mod client;
 pub mod config;
 pub mod failure;
 mod handler;
+mod identity;
 mod link;
 mod receive;
 mod recovery;
