@@ -172,15 +172,18 @@ pub async fn run(
         let (client, shared) = (Arc::clone(&client), Arc::clone(&shared));
         let (next, summary) = (Arc::clone(&next), Arc::clone(&summary));
         tasks.spawn(async move {
-            loop {
+            let made = || {
                 let number = next.fetch_add(1, Ordering::Relaxed);
-                if number >= transfers {
-                    return;
-                }
-                let (apdu, octets) = apdu(&shared.0, run, number);
-                let outcome = client.transfer(PEER, apdu).await;
+                (number < transfers).then(|| apdu(&shared.0, run, number))
+            };
+            let mut ready = made();
+            while let Some((apdu, octets)) = ready {
+                // The next is made while the confirmation of this one is awaited.
+                let (outcome, following) =
+                    tokio::join!(client.transfer(PEER, apdu), async { made() });
                 shared.1(&outcome);
                 summary.lock().await.count(outcome, octets);
+                ready = following;
             }
         });
     }

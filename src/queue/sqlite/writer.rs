@@ -1,8 +1,8 @@
 //! The one thread that writes: it collects jobs, commits them together, then answers them.
 //!
 //! Jobs that wait while a commit is being synced share the next one (up to [`GROUP_JOBS`] jobs or
-//! [`GROUP_OCTETS`] of bodies), so that a sync is paid once for many messages. Each job has a
-//! savepoint of its own: one that fails costs only itself.
+//! [`GROUP_OCTETS`] of bodies), so that a sync is paid once for many messages. Each of several has
+//! a savepoint of its own: one that fails costs only itself.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -138,7 +138,8 @@ fn commit(desk: &mut Desk, group: Vec<Waiting>) -> bool {
     wrote
 }
 
-/// Runs every job under its savepoint and commits; an error here is of the whole group.
+/// Runs every job, each of several under its savepoint, and commits; an error here is of the whole
+/// group.
 fn transaction(
     desk: &mut Desk,
     writers: &mut [Waiting],
@@ -148,19 +149,31 @@ fn transaction(
         return Ok(outcomes);
     }
     run(desk, "BEGIN IMMEDIATE")?;
-    for waiting in writers {
-        run(desk, "SAVEPOINT job")?;
-        let unlinked = desk.unlinked.len();
-        let outcome = waiting.job.write(desk);
-        if let Err(error) = &outcome {
-            desk.unlinked.truncate(unlinked);
-            // Some errors end the whole transaction, and the savepoint with it.
-            if run(desk, "ROLLBACK TO job").is_err() {
-                return Err(error.clone());
+    // One alone needs no savepoint, nor the copies of pages that it costs.
+    if let [alone] = writers {
+        if let Err(error) = alone.job.write(desk) {
+            desk.unlinked.clear();
+            if !desk.db.is_autocommit() {
+                run(desk, "ROLLBACK")?;
             }
+            return Ok(vec![Err(error)]);
         }
-        run(desk, "RELEASE job")?;
-        outcomes.push(outcome);
+        outcomes.push(Ok(()));
+    } else {
+        for waiting in writers {
+            run(desk, "SAVEPOINT job")?;
+            let unlinked = desk.unlinked.len();
+            let outcome = waiting.job.write(desk);
+            if let Err(error) = &outcome {
+                desk.unlinked.truncate(unlinked);
+                // Some errors end the whole transaction, and the savepoint with it.
+                if run(desk, "ROLLBACK TO job").is_err() {
+                    return Err(error.clone());
+                }
+            }
+            run(desk, "RELEASE job")?;
+            outcomes.push(outcome);
+        }
     }
     run(desk, "COMMIT").map_err(|error| match error {
         // The record that makes a commit is written last: for that there was no room.
