@@ -36,6 +36,10 @@ pub trait Store: Send + Sync {
     /// Lends the recipients of `claim` for longer.
     fn renew(&self, claim: &Claim, now: Timestamp, lease: Duration) -> Pending<'_, ()>;
 
+    /// Notes for all recipients of a claim what the next attempt may go on from, should this one not
+    /// come to record its outcome.
+    fn pin(&self, claim: &Claim, pinned: String) -> Pending<'_, ()>;
+
     /// Records what became of recipients of a claim and takes new items (reports), as one commit,
     /// and gives the claim back. Recipients of the claim without outcome stay queued as they were.
     /// Outcomes that are on record already, or of recipients deleted meanwhile, bring no new items.

@@ -10,7 +10,7 @@ use tokio::time::{sleep_until, timeout};
 
 use super::stream::Stream;
 use crate::osi::presentation::Misuse;
-use crate::osi::rtse::{Indication, Request};
+use crate::osi::rtse::{Indication, Request, Resumption};
 use crate::osi::stack::{Cause, Config, Network, Outgoing, Stack};
 
 /// How many octets are read at a time.
@@ -92,6 +92,11 @@ impl Link {
             )
         };
         self.closed || self.closing || self.told.iter().any(over)
+    }
+
+    /// From where what is being sent could be resumed if it broke off now.
+    pub(super) fn resumption(&self) -> Option<Box<Resumption>> {
+        self.stack.rtse().resumption()
     }
 
     /// Whether the peer is still at the transfer we are told of.

@@ -18,6 +18,7 @@ mod ipm;
 mod kills;
 mod neighbours;
 mod peers;
+mod pins;
 mod quarantine;
 mod serve;
 mod transfers;

@@ -3,7 +3,7 @@
 
 use std::io;
 use std::net::SocketAddr;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -44,18 +44,26 @@ pub struct Neighbours {
     pub delay: Arc<AtomicU64>,
     /// How the hub refuses its next transfers, the last first.
     pub refusals: Arc<Mutex<Vec<RefusalReason>>>,
+    /// How many APDUs have begun to arrive, and neither arrived nor were given up.
+    pub parcels: Arc<AtomicUsize>,
     servers: [JoinHandle<()>; 3],
 }
 
 impl Neighbours {
     /// Listens on ports the system chooses.
     pub async fn start(auditor: &Arc<Auditor>) -> Self {
+        Self::at(auditor, [Place::Hub, Place::Spoke]).await
+    }
+
+    /// The same, the MTAs at these places.
+    pub async fn at(auditor: &Arc<Auditor>, places: [Place; 2]) -> Self {
         let delay = Arc::new(AtomicU64::new(0));
-        let refusals = Arc::default();
+        let (refusals, parcels) = (Arc::default(), Arc::default());
         let desk = Desk {
             auditor: Arc::clone(auditor),
             delay: Arc::clone(&delay),
             refusals: Arc::clone(&refusals),
+            parcels: Arc::clone(&parcels),
             place: Place::Mail,
         };
         let config = smtp::Config {
@@ -65,13 +73,14 @@ impl Neighbours {
         let name = "mail.internet.example";
         let mail_server = smtp::Server::bind(name, config, Arc::new(desk.clone()));
         let mail_server = mail_server.await.unwrap();
-        let hub = mta("HUB", desk.at(Place::Hub)).await;
-        let spoke = mta("SPOKE", desk.at(Place::Spoke)).await;
+        let hub = mta("HUB", desk.at(places[0])).await;
+        let spoke = mta("SPOKE", desk.at(places[1])).await;
         Self {
             mail: mail_server.addresses()[0],
             mtas: [hub.addresses()[0], spoke.addresses()[0]],
             delay,
             refusals,
+            parcels,
             servers: [
                 tokio::spawn(mail_server.run(std::future::pending())),
                 tokio::spawn(hub.run(std::future::pending())),
@@ -106,6 +115,7 @@ struct Desk {
     auditor: Arc<Auditor>,
     delay: Arc<AtomicU64>,
     refusals: Arc<Mutex<Vec<RefusalReason>>>,
+    parcels: Arc<AtomicUsize>,
     place: Place,
 }
 
@@ -179,11 +189,21 @@ impl Sink for Arriving {
 }
 
 /// An APDU that is arriving.
-struct Parcel(BytesMut);
+struct Parcel {
+    octets: BytesMut,
+    /// How many there are.
+    parcels: Arc<AtomicUsize>,
+}
+
+impl Drop for Parcel {
+    fn drop(&mut self) {
+        self.parcels.fetch_sub(1, Ordering::Relaxed);
+    }
+}
 
 impl Spool for Parcel {
     async fn write(&mut self, octets: Bytes) -> io::Result<()> {
-        self.0.extend_from_slice(&octets);
+        self.octets.extend_from_slice(&octets);
         Ok(())
     }
 }
@@ -192,11 +212,20 @@ impl Handler for Desk {
     type Spool = Parcel;
 
     async fn begin(&self, _: &Caller) -> Result<Parcel, Refusal> {
-        Ok(Parcel(BytesMut::new()))
+        self.parcels.fetch_add(1, Ordering::Relaxed);
+        Ok(Parcel {
+            octets: BytesMut::new(),
+            parcels: Arc::clone(&self.parcels),
+        })
     }
 
-    async fn commit(&self, _: &Caller, parcel: Parcel, arrived: Arrived) -> Result<(), Refusal> {
-        let octets = parcel.0.freeze();
+    async fn commit(
+        &self,
+        _: &Caller,
+        mut parcel: Parcel,
+        arrived: Arrived,
+    ) -> Result<(), Refusal> {
+        let octets = parcel.octets.split().freeze();
         if self.place == Place::Hub
             && let Some(reason) = self.refusals.lock().unwrap().pop()
         {
@@ -281,7 +310,8 @@ pub fn mail(message: &Message) -> (Envelope, Octets) {
 /// The MTA of users who hand in interpersonal messages.
 #[derive(Clone)]
 pub struct MtaUser {
-    client: Arc<x400::Client>,
+    /// Its associations, to a peer called gateway.
+    pub client: Arc<x400::Client>,
     auditor: Arc<Auditor>,
 }
 

@@ -379,10 +379,27 @@ async fn what_an_attempt_pins_is_there_for_the_next_and_no_longer(place: &impl P
         }
         id
     };
+    {
+        let store = place.open();
+        let claims = claim(store.as_ref(), at(9), 1).await;
+        let pinned = claims[0].item.recipients[0].pinned.as_deref();
+        assert_eq!((claims[0].item.id, pinned), (id, Some("third")));
+        // What an attempt notes as it goes is there though it records no outcome.
+        store.pin(&claims[0], "fourth".to_owned()).await.unwrap();
+    }
     let store = place.open();
-    let claims = claim(store.as_ref(), at(9), 1).await;
-    let pinned = claims[0].item.recipients[0].pinned.as_deref();
-    assert_eq!((claims[0].item.id, pinned), (id, Some("third")));
+    let claims = claim(store.as_ref(), at(10), 1).await;
+    let recipient = &claims[0].item.recipients[0];
+    assert_eq!(
+        (recipient.pinned.as_deref(), recipient.attempts),
+        (Some("fourth"), 3)
+    );
+    let finished = Finished::new(at(11), vec![settled(0, Outcome::Delivered)]);
+    store.finish(&claims[0], finished).await.unwrap();
+    assert_eq!(store.get(id).await.unwrap().recipients[0].pinned, None);
+    // It holds the claim no longer.
+    let late = store.pin(&claims[0], "fifth".to_owned()).await;
+    assert!(matches!(late, Err(StoreError::Fenced(_))), "{late:?}");
 }
 
 async fn names_find_items_until_they_are_forgotten(place: &impl Place) {

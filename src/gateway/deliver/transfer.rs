@@ -1,13 +1,16 @@
 //! A transfer to a peer of its route: to be resumed, or in doubt, at the same one only.
 
+use std::fmt;
+use std::sync::Arc;
+
 use super::Deliverer;
 use super::attempt::{End, EndKind, Patience};
 use crate::gateway::rules::Rules;
 use crate::octets::Octets;
-use crate::queue::{Claim, Priority};
+use crate::queue::{Claim, Priority, Store};
 use crate::rfc822::Status;
 use crate::x400::Apdu;
-use crate::x400::client::{Outcome as Transferred, Pinned, Transfer};
+use crate::x400::client::{Keep, Keeping, Outcome as Transferred, Pinned, Transfer};
 use crate::x400::config::Urgency;
 
 /// The status of a transfer that may have been made (RFC 3463 section 3.5: not completed), by which the
@@ -19,14 +22,31 @@ impl Deliverer {
     /// that a peer may have already, only to that peer, which would know it again.
     pub(super) async fn transfer(&self, rules: &Rules, claim: &Claim, apdu: Octets) -> End {
         let mut peers = rules.in_turn(&claim.route, claim.item.id);
-        let doubted = peers.iter().copied().find(|peer| is_in_doubt(claim, peer));
+        let mut kept = pinned(claim);
+        let at_kept = |peer: &str| {
+            let at_peer = kept.as_ref().filter(|kept| kept.peer() == peer);
+            at_peer.is_some_and(Pinned::is_in_doubt)
+        };
+        let doubted = peers.iter().copied();
+        let doubted = { doubted }.find(|peer| at_kept(peer) || is_in_doubt(claim, peer));
         if let Some(doubted) = doubted {
             peers = vec![doubted];
         }
-        let mut kept = pinned(claim);
+        let keep: Arc<dyn Keep> = Arc::new(Record {
+            store: Arc::clone(self.gateway.store()),
+            claim: claim.clone(),
+        });
         let mut end = None;
         for peer in peers {
+            // The next attempt begins with the first again, which would not know what this one has.
+            if end.is_some()
+                && let Err(fault) = keep.keep(Pinned::in_doubt_at(peer)).await
+            {
+                tracing::error!(id = %claim.item.id, peer, fault, "not tried: it was not pinned");
+                break;
+            }
             let transfer = Transfer {
+                keep: Some(Arc::clone(&keep)),
                 apdu: Apdu::Octets(apdu.clone()),
                 urgency: match claim.item.priority {
                     Priority::Deferred | Priority::Routine => Urgency::NonUrgent,
@@ -102,6 +122,25 @@ impl Deliverer {
             pinned: kept.map(|kept| kept.to_string().into()),
             ..end
         }
+    }
+}
+
+/// The queue, where it keeps what an attempt may go on from.
+struct Record {
+    store: Arc<dyn Store>,
+    claim: Claim,
+}
+
+impl fmt::Debug for Record {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "the record of {}", self.claim.item.id)
+    }
+}
+
+impl Keep for Record {
+    fn keep(&self, pinned: Pinned) -> Keeping<'_> {
+        let pinned = self.store.pin(&self.claim, pinned.to_string());
+        Box::pin(async { pinned.await.map_err(|error| error.to_string()) })
     }
 }
 

@@ -120,6 +120,12 @@ impl Rtse {
         self.receiving.is_some()
     }
 
+    /// From where what is being sent could be resumed if it broke off now.
+    #[must_use]
+    pub fn resumption(&self) -> Option<Box<super::Resumption>> {
+        self.sending.as_ref()?.resumption()
+    }
+
     /// Whose move it is.
     #[must_use]
     pub fn waiting(&self) -> Waiting {

@@ -310,17 +310,22 @@ impl Sending {
         }
     }
 
-    /// A transfer that ends now, to be resumed if a point was confirmed.
-    fn lost(&self, explanation: String) -> NotTransferred {
+    /// From where it could be resumed if it broke off now: the last point confirmed.
+    pub(super) fn resumption(&self) -> Option<Box<Resumption>> {
         let since = u64::from(self.confirmed - self.from.point) * self.segment as u64;
-        let resumption = Resumption {
+        let resumption = || Resumption {
             activity: self.from.activity.clone(),
             point: self.confirmed,
             octets: self.from.octets + since,
             ended: self.is_ended(),
         };
+        (self.confirmed > 0).then(|| Box::new(resumption()))
+    }
+
+    /// A transfer that ends now, to be resumed if a point was confirmed.
+    fn lost(&self, explanation: String) -> NotTransferred {
         NotTransferred {
-            resumption: (self.confirmed > 0).then(|| Box::new(resumption)),
+            resumption: self.resumption(),
             ..self.given_up(true, explanation)
         }
     }

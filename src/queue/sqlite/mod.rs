@@ -212,6 +212,17 @@ impl Store for SqliteStore {
         self.submit(move |reply| Box::new(claim::Renew::new(loan, now, lease, reply)))
     }
 
+    fn pin(&self, claim: &Claim, pinned: String) -> Pending<'_, ()> {
+        let loan = Loan::of(claim);
+        self.submit(move |reply| {
+            Box::new(write::Note {
+                loan,
+                pinned,
+                reply,
+            })
+        })
+    }
+
     fn finish(&self, claim: &Claim, finished: Finished) -> Pending<'_, Vec<Accepted>> {
         let loan = Loan::of(claim);
         self.submit(move |reply| Box::new(write::Finish::new(loan, finished, reply)))

@@ -173,6 +173,30 @@ impl Loan {
     }
 }
 
+/// [`Store::pin`](crate::queue::Store::pin).
+pub(super) struct Note {
+    pub(super) loan: Loan,
+    pub(super) pinned: String,
+    pub(super) reply: Reply<()>,
+}
+
+impl Job for Note {
+    fn write(&mut self, desk: &mut Desk) -> Result<(), StoreError> {
+        let (_, keys) = self.loan.check(desk)?;
+        let mut statement = desk
+            .db
+            .prepare_cached("UPDATE recipient SET pinned = ? WHERE item = ? AND number = ?")?;
+        for (item, number) in keys {
+            statement.execute(params![self.pinned, item, number])?;
+        }
+        Ok(())
+    }
+
+    fn end(self: Box<Self>, _: &mut Desk, outcome: Result<(), StoreError>) {
+        let _ = self.reply.send(outcome);
+    }
+}
+
 /// [`Store::finish`](crate::queue::Store::finish).
 pub(super) struct Finish {
     loan: Loan,

@@ -28,7 +28,7 @@ use super::failure::Failure;
 use super::standing::Standing;
 use pool::{Association, Pool};
 
-pub use pinned::Pinned;
+pub use pinned::{Keep, Keeping, Pinned};
 pub use transfer::Transfer;
 
 /// How long to wait at most before looking after permanent associations again.
@@ -149,7 +149,8 @@ impl Client {
         Self {
             directory,
             pools: Mutex::default(),
-            opened: Mutex::new(Timestamp::UNIX_EPOCH),
+            // What was opened before this process stays apart.
+            opened: Mutex::new(Timestamp::now()),
         }
     }
 

@@ -2,7 +2,9 @@
 
 use std::fmt;
 use std::io;
+use std::pin::Pin;
 use std::str::FromStr;
+use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -13,6 +15,20 @@ use crate::osi::spdu::ConnectionIdentifier;
 
 /// How many octets are hashed at a time.
 const PIECE: usize = 256 * 1024;
+/// How many octets the peer confirms before what is kept of a transfer under way is brought up to date.
+const STRIDE: u64 = 1024 * 1024;
+
+/// Where a [`Pinned`] is kept while its transfer is under way, should this process end before that does.
+pub trait Keep: fmt::Debug + Send + Sync {
+    /// Keeps it in place of the one before; ready when it is durable.
+    ///
+    /// # Errors
+    /// Why it is not, in words.
+    fn keep(&self, pinned: Pinned) -> Keeping<'_>;
+}
+
+/// What [`Keep::keep`] returns.
+pub type Keeping<'a> = Pin<Box<dyn Future<Output = Result<(), String>> + Send + 'a>>;
 
 /// From where a transfer to a peer can be resumed, and the hash of what is transferred: other octets
 /// are sent from their start, in an activity of their own. As text it can be kept.
@@ -24,6 +40,31 @@ pub struct Pinned {
 }
 
 impl Pinned {
+    /// A transfer to a peer that may have it, and of which no more is known.
+    #[must_use]
+    pub fn in_doubt_at(peer: &str) -> Self {
+        let (connection, identifier) = Default::default();
+        Self {
+            peer: peer.to_owned(),
+            hash: [0; 32],
+            resumption: Box::new(Resumption {
+                activity: Activity {
+                    connection,
+                    identifier,
+                },
+                point: 0,
+                octets: 0,
+                ended: true,
+            }),
+        }
+    }
+
+    /// Whether the peer may have it whole.
+    #[must_use]
+    pub fn is_in_doubt(&self) -> bool {
+        self.resumption.ended
+    }
+
     /// The peer's name; nobody else knows of the transfer.
     #[must_use]
     pub fn peer(&self) -> &str {
@@ -49,6 +90,53 @@ pub(super) async fn hash(apdu: Apdu, user_context: Option<u32>) -> io::Result<[u
             return Ok(hash.finalize().into());
         }
         tokio::task::yield_now().await;
+    }
+}
+
+/// A transfer under way, as it is pinned: after each [`STRIDE`], and before its last octets leave.
+pub(super) struct Pinning<'a> {
+    pub(super) peer: &'a str,
+    pub(super) apdu: &'a Apdu,
+    pub(super) user_context: Option<u32>,
+    pub(super) keep: Option<Arc<dyn Keep>>,
+    /// The hash of the APDU, once it was wanted.
+    pub(super) hash: Option<[u8; 32]>,
+    /// How many octets were confirmed when it was last kept.
+    pub(super) kept: u64,
+}
+
+impl Pinning<'_> {
+    /// What can be resumed from there.
+    pub(super) async fn pinned(&mut self, resumption: Box<Resumption>) -> io::Result<Pinned> {
+        let hash = match self.hash {
+            Some(hash) => hash,
+            None => hash(self.apdu.clone(), self.user_context).await?,
+        };
+        self.hash = Some(hash);
+        Ok(Pinned {
+            peer: self.peer.to_owned(),
+            hash,
+            resumption,
+        })
+    }
+
+    /// Keeps what is to be kept before more octets leave. With the `last` of them the peer may have it
+    /// all; of what it has confirmed no point of by then, nothing is kept.
+    pub(super) async fn keep(
+        &mut self,
+        resumption: Option<Box<Resumption>>,
+        last: bool,
+    ) -> Result<(), String> {
+        let (Some(keep), Some(mut resumption)) = (self.keep.clone(), resumption) else {
+            return Ok(());
+        };
+        if !last && resumption.octets < self.kept.saturating_add(STRIDE) {
+            return Ok(());
+        }
+        resumption.ended |= last;
+        self.kept = resumption.octets;
+        let pinned = self.pinned(resumption).await;
+        keep.keep(pinned.map_err(|fault| fault.to_string())?).await
     }
 }
 

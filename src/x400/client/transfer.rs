@@ -1,6 +1,7 @@
 //! A transfer over an open association, from its start or from where it broke off.
 
 use std::io;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::time::sleep;
@@ -8,7 +9,7 @@ use tracing::{debug, info};
 
 use super::super::apdu::{Apdu, Wrapped};
 use super::super::config::Urgency;
-use super::pinned::{self, Pinned};
+use super::pinned::{self, Keep, Pinned, Pinning};
 use super::pool::Association;
 use crate::osi::presentation::Misuse;
 use crate::osi::rtse::{Indication, Request};
@@ -22,6 +23,8 @@ pub struct Transfer {
     pub urgency: Urgency,
     /// What an earlier attempt left, to be resumed if it is the same octets and the same peer.
     pub pinned: Option<Pinned>,
+    /// Where it is pinned while it is under way.
+    pub keep: Option<Arc<dyn Keep>>,
 }
 
 impl From<Apdu> for Transfer {
@@ -30,6 +33,7 @@ impl From<Apdu> for Transfer {
             apdu,
             urgency: Urgency::default(),
             pinned: None,
+            keep: None,
         }
     }
 }
@@ -90,19 +94,22 @@ impl Association {
         transfer: &Transfer,
         time: Duration,
     ) -> Result<(), Failure> {
-        let apdu = &transfer.apdu;
-        let mut from = transfer.pinned.clone().filter(|from| from.peer == peer);
+        let mut from = transfer.pinned.clone();
+        from.take_if(|from| from.peer != peer || from.resumption.point == 0);
         if let Some(pinned) = &from {
-            let hash = pinned::hash(apdu.clone(), self.link.user_context()).await;
+            let hash = pinned::hash(transfer.apdu.clone(), self.link.user_context()).await;
             if hash.map_err(|fault| Failure::unread(&fault))? != pinned.hash {
                 info!(peer, "not resumed: it converts to other octets now");
+                if self.discard(pinned).await? {
+                    return Ok(());
+                }
                 from = None;
             }
         }
-        match self.attempt(peer, apdu, from.clone(), time).await {
+        match self.attempt(peer, transfer, from.clone(), time).await {
             Err(failure) if failure.not_resumed && !failure.in_doubt => {
                 debug!(peer, failure.explanation, "sent from its start");
-                self.attempt(peer, apdu, None, time).await
+                self.attempt(peer, transfer, None, time).await
             }
             // As long as nothing was tried, all is as it was.
             Err(failure) if !failure.begun => Err(Failure {
@@ -114,18 +121,65 @@ impl Association {
         }
     }
 
+    /// Resumes a transfer only to discard it: the peer need not keep what it has of octets that will
+    /// not come again (X.228 clause 7.7.3). Whether it had taken the transfer whole.
+    async fn discard(&mut self, pinned: &Pinned) -> Result<bool, Failure> {
+        let failed = |explanation| Failure {
+            in_doubt: pinned.is_in_doubt(),
+            begun: true,
+            ..Failure::local(explanation)
+        };
+        let lost = |explanation| Failure {
+            broken: true,
+            pinned: Some(pinned.clone()),
+            ..failed(explanation)
+        };
+        let misused = |misuse: Misuse| Failure::broken(misuse.to_string());
+        let resume = Request::Resume(pinned.resumption.clone());
+        self.link.request(resume).map_err(misused)?;
+        let stop = Request::TransferStop;
+        self.link.request(stop).map_err(misused)?;
+        loop {
+            match self.link.next().await {
+                Some(Indication::TransferConfirm(Ok(()))) => return Ok(true),
+                Some(Indication::TransferConfirm(Err(not))) if self.link.is_over() => {
+                    return Err(lost(not.explanation));
+                }
+                Some(Indication::TransferConfirm(Err(not))) if not.in_doubt => {
+                    return Err(failed(
+                        "the peer may have taken what it was sent before, of other octets"
+                            .to_owned(),
+                    ));
+                }
+                Some(Indication::TransferConfirm(Err(_))) => return Ok(false),
+                Some(Indication::PAbort { explanation } | Indication::UAbort { explanation }) => {
+                    return Err(lost(explanation));
+                }
+                Some(_) => {}
+                None => return Err(lost("the connection was lost".to_owned())),
+            }
+        }
+    }
+
     /// Transfers an APDU, or what is missing of it.
     async fn attempt(
         &mut self,
         peer: &str,
-        apdu: &Apdu,
+        transfer: &Transfer,
         from: Option<Pinned>,
         time: Duration,
     ) -> Result<(), Failure> {
         let user_context = self.link.user_context();
-        let opened = Wrapped::open(apdu.clone(), user_context).await;
+        let opened = Wrapped::open(transfer.apdu.clone(), user_context).await;
         let mut wrapped = opened.map_err(|fault| Failure::unread(&fault))?;
-        let hash = from.as_ref().map(|from| from.hash);
+        let mut pinning = Pinning {
+            peer,
+            apdu: &transfer.apdu,
+            user_context,
+            keep: transfer.keep.clone(),
+            hash: from.as_ref().map(|from| from.hash),
+            kept: from.as_ref().map_or(0, Pinned::octets),
+        };
         let begin = match from {
             None => Request::Transfer,
             Some(Pinned { resumption, .. }) => {
@@ -139,7 +193,7 @@ impl Association {
         let late = sleep(time);
         tokio::pin!(late);
         let mut is_late = false;
-        let mut unreadable = None;
+        let mut unsent = None;
         loop {
             let told = tokio::select! {
                 told = self.link.next() => told,
@@ -154,15 +208,21 @@ impl Association {
             };
             let request = match told {
                 Indication::Pull { octets } => match wrapped.next(octets).await {
-                    Ok((octets, last)) => Request::Octets { octets, last },
+                    Ok((octets, last)) => match pinning.keep(self.link.resumption(), last).await {
+                        Ok(()) => Request::Octets { octets, last },
+                        Err(fault) => {
+                            unsent = Some(Failure::local(format!("not pinned: {fault}")));
+                            Request::TransferStop
+                        }
+                    },
                     Err(fault) => {
-                        unreadable = Some(Failure::unread(&fault));
+                        unsent = Some(Failure::unread(&fault));
                         Request::TransferStop
                     }
                 },
                 Indication::TransferConfirm(Ok(())) => return Ok(()),
                 Indication::TransferConfirm(Err(not)) => {
-                    let mut failure = unreadable.unwrap_or_else(|| Failure {
+                    let mut failure = unsent.unwrap_or_else(|| Failure {
                         transient: not.transient,
                         broken: self.link.is_over() && !self.link.is_aborted(),
                         ..Failure::local(not.explanation)
@@ -174,15 +234,7 @@ impl Association {
                         failure.explanation = format!("not transferred within {time:?}");
                     }
                     if let Some(resumption) = not.resumption {
-                        let hash = match hash {
-                            Some(hash) => Ok(hash),
-                            None => pinned::hash(apdu.clone(), user_context).await,
-                        };
-                        failure.pinned = hash.ok().map(|hash| Pinned {
-                            peer: peer.to_owned(),
-                            hash,
-                            resumption,
-                        });
+                        failure.pinned = pinning.pinned(resumption).await.ok();
                     }
                     return Err(failure);
                 }

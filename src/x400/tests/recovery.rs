@@ -136,15 +136,113 @@ async fn house_2_pinned_octets_go_on_after_a_restart_and_others_begin_anew() {
         let apdu = if same { apdu(9_000) } else { apdu(9_001) };
         let transfer = Transfer {
             urgency: config::Urgency::Urgent,
-            apdu: Apdu::Octets(apdu.clone()),
             pinned: Some(text.parse().unwrap()),
+            ..Apdu::Octets(apdu.clone()).into()
         };
         let outcome = client.transfer("hub", transfer).await;
         assert!(matches!(outcome, Outcome::Delivered { .. }), "{outcome:?}");
         assert_eq!(arrived(&running), [octets_of(&apdu)]);
-        let begun = running.keeper.begun.load(Ordering::Relaxed);
-        assert_eq!(begun, if same { 1 } else { 2 });
+        let begun = || running.keeper.begun.load(Ordering::Relaxed);
+        assert_eq!(begun(), if same { 1 } else { 2 });
+        if !same {
+            // The activity was discarded: who would resume it now begins anew.
+            let transfer = Transfer {
+                pinned: Some(text.parse().unwrap()),
+                ..Apdu::Octets(super::apdu(9_000)).into()
+            };
+            let outcome = client.transfer("hub", transfer).await;
+            assert!(matches!(outcome, Outcome::Delivered { .. }), "{outcome:?}");
+            assert_eq!(begun(), 3);
+        }
     }
+}
+
+#[tokio::test]
+async fn house_2_octets_in_doubt_that_changed_are_discarded_and_sent_later() {
+    let running = cut(vec![6_000, 1_500], false).await;
+    let outcome = running
+        .client
+        .transfer("hub", Apdu::Octets(apdu(9_000)))
+        .await;
+    let Outcome::Later { pinned, .. } = outcome else {
+        panic!("{outcome:?}")
+    };
+    let pinned = pinned.unwrap().to_string();
+    let ended = pinned.replace("\"ended\":false", "\"ended\":true");
+    let mut transfer = Transfer {
+        pinned: Some(ended.parse().unwrap()),
+        ..Apdu::Octets(apdu(9_001)).into()
+    };
+    let outcome = running.client.transfer("hub", transfer.clone()).await;
+    let Outcome::InDoubt { pinned: None, .. } = outcome else {
+        panic!("{outcome:?}")
+    };
+    assert!(arrived(&running).is_empty());
+    transfer.pinned = None;
+    let outcome = running.client.transfer("hub", transfer).await;
+    assert!(matches!(outcome, Outcome::Delivered { .. }), "{outcome:?}");
+    assert_eq!(arrived(&running), [octets_of(&apdu(9_001))]);
+}
+
+/// What is kept of a transfer, or that nothing can be.
+#[derive(Debug)]
+struct Kept(Mutex<Vec<Pinned>>, bool);
+
+impl client::Keep for Kept {
+    fn keep(&self, pinned: Pinned) -> client::Keeping<'_> {
+        self.0.lock().unwrap().push(pinned);
+        let full = "the disk is full".to_owned();
+        Box::pin(std::future::ready(self.1.then_some(()).ok_or(full)))
+    }
+}
+
+#[tokio::test]
+async fn house_2_a_transfer_is_pinned_after_each_mebibyte_and_before_its_last_octets() {
+    for (length, octets) in [
+        (2_600_000, vec![1, 2, 2]),
+        (300_000, vec![0]),
+        // No longer than the window: nothing of it is confirmed before its last octets leave.
+        (100_000, vec![]),
+    ] {
+        let running = running(|server, client| {
+            (server.checkpoint_size, server.window_size) = (63, 3);
+            (client.checkpoint_size, client.window_size) = (63, 3);
+        })
+        .await;
+        let kept = Arc::new(Kept(Mutex::default(), true));
+        let transfer = Transfer {
+            keep: Some(Arc::clone(&kept) as Arc<dyn client::Keep>),
+            ..Apdu::Octets(apdu(length)).into()
+        };
+        let outcome = running.client.transfer("hub", transfer).await;
+        assert!(matches!(outcome, Outcome::Delivered { .. }), "{outcome:?}");
+        let kept = kept.0.lock().unwrap();
+        let mebibytes: Vec<u64> = kept.iter().map(|kept| kept.octets() >> 20).collect();
+        assert_eq!(mebibytes, octets, "{kept:?}");
+        for (place, pinned) in (1..).zip(kept.iter()) {
+            assert_eq!(pinned.is_in_doubt(), place == kept.len(), "{kept:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn house_2_what_cannot_be_pinned_is_not_sent_to_its_end() {
+    let running = running(|_, _| {}).await;
+    let transfer = Transfer {
+        keep: Some(Arc::new(Kept(Mutex::default(), false))),
+        ..Apdu::Octets(apdu(300_000)).into()
+    };
+    let outcome = running.client.transfer("hub", transfer).await;
+    let Outcome::Later {
+        explanation,
+        pinned: None,
+        ..
+    } = outcome
+    else {
+        panic!("{outcome:?}")
+    };
+    assert_eq!(explanation, "not pinned: the disk is full");
+    assert!(arrived(&running).is_empty());
 }
 
 #[tokio::test]
