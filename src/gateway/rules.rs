@@ -313,6 +313,13 @@ fn profiles(
         let layer = named.map(|named| layer(named, path, contents));
         match layer.transpose() {
             Ok(layer) => match PeerProfile::of(layer.iter().chain(otherwise)) {
+                Ok(PeerProfile {
+                    domain: Some(domain),
+                    ..
+                }) if !config.gateway.global_domains().any(|ours| *ours == domain) => {
+                    let text = format!("{domain} is not among [gateway] other-global-domains");
+                    problems.push(Problem::of_value(path, contents, name, text));
+                }
                 Ok(profile) => {
                     profiles.insert(name.to_owned(), profile);
                 }
@@ -525,6 +532,8 @@ mod tests {
         let problem = |config: &str| load(config).unwrap_err().remove(0).to_string();
         assert!(problem("profile = \"sendmail\"\n").contains("exchange-5.5, m-switch, pp"));
         assert!(problem("profile = \"none.toml\"\n").contains("none.toml"));
+        let stranger = "[mapping.profile.hub]\ndomain = \"/ADMD= /C=FR/\"\n";
+        assert!(problem(stranger).contains("other-global-domains"));
         std::fs::write(folder.path().join("ours.toml"), "\ntraces = 1\n").unwrap();
         let unknown = problem("profile = \"ours.toml\"\n");
         assert!(

@@ -8,6 +8,8 @@ use serde::{Deserialize, Serialize};
 
 use super::address::Attributes;
 use super::address::mcgam::Tables;
+use super::domain;
+use crate::asn1::mts::GlobalDomainIdentifier;
 
 pub use super::profile::{Attachments, ContentType, Edition, ExtensionType, PeerProfile};
 
@@ -33,6 +35,12 @@ impl Context<'_> {
         let wanted = self.peer.dda_type.as_deref();
         wanted.unwrap_or(&self.gateway.dda_type)
     }
+
+    /// The global domain identifier by which the neighbour knows us; `None` if it names no country.
+    #[must_use]
+    pub fn domain(&self) -> Option<GlobalDomainIdentifier> {
+        domain::of_address(self.peer.domain.as_ref().unwrap_or(&self.gateway.domain))
+    }
 }
 
 /// Who the gateway is: table `[gateway]` of the configuration.
@@ -45,6 +53,8 @@ pub struct Gateway {
     pub mta: String,
     /// Its global domain identifier: country, ADMD, PRMD.
     pub domain: Attributes,
+    /// Further global domain identifiers of ours: what passed one of them was here.
+    pub other_global_domains: Vec<Attributes>,
     /// The O/R address under which encapsulated Internet addresses live.
     pub address: Attributes,
     /// Whom a person may ask.
@@ -70,6 +80,7 @@ impl Default for Gateway {
             name: "gateway.invalid".into(),
             mta: "MIXGATE".into(),
             domain: attributes(&[(C, "XX"), (Admd, " "), (Prmd, "MIXGATE")]),
+            other_global_domains: Vec::new(),
             address: attributes(&[(C, "XX"), (Admd, " "), (Prmd, "MIXGATE"), (O, "Gateway")]),
             postmaster: "postmaster@gateway.invalid".into(),
             other_domains: Vec::new(),
@@ -79,6 +90,11 @@ impl Default for Gateway {
 }
 
 impl Gateway {
+    /// Every global domain identifier of ours.
+    pub fn global_domains(&self) -> impl Iterator<Item = &Attributes> {
+        std::iter::once(&self.domain).chain(&self.other_global_domains)
+    }
+
     /// Whether `domain` is one of ours, whatever its case.
     #[must_use]
     pub fn is_ours(&self, domain: &str) -> bool {

@@ -50,6 +50,8 @@ pub struct PeerProfile {
     /// `[gateway] dda-type`; `MSXENCAP` stands for that attribute, which says `SMTP`, and one of
     /// that type.
     pub dda_type: Option<String>,
+    /// By which of our global domain identifiers it knows us, if not by `[gateway] domain`.
+    pub domain: Option<Attributes>,
     /// Which trace it is shown (section 5.1.6 leaves that to the MTA).
     pub tracing: Tracing,
     /// What it wants otherwise in the address of an originator; the first that applies is done.
@@ -66,6 +68,7 @@ impl Default for PeerProfile {
             general_text: true,
             extensions: true,
             dda_type: None,
+            domain: None,
             tracing: Tracing::default(),
             originator: Vec::new(),
         }

@@ -30,8 +30,14 @@ pub(super) fn relayed(
     let mut apdu: MtsApdu =
         asn1::decode(body).map_err(|error| End::unreadable(error.to_string()))?;
     let here = Here {
-        domain: domain::of_address(&context.gateway.domain)
+        domain: context
+            .domain()
             .ok_or_else(|| faulty("our domain has no country".to_owned()))?,
+        ours: context
+            .gateway
+            .global_domains()
+            .filter_map(domain::of_address)
+            .collect(),
         mta: context.gateway.mta.as_str().into(),
     };
     let mut ends = Vec::new();

@@ -23,7 +23,7 @@ use crate::gateway::subject::{self, Addressee, Subject};
 use crate::gateway::wire;
 use crate::mixer::basic::printable;
 use crate::mixer::basic::time::Time;
-use crate::mixer::{domain, status};
+use crate::mixer::status;
 use crate::queue::{
     Body, Identifier, IdentifierKind, Item, ItemId, NewItem, Origin, Priority, Recipient, Transfer,
     TransferKind,
@@ -76,7 +76,7 @@ pub fn on(
     };
     let id = ItemId::generate();
     let reporter = Reporter {
-        domain: domain::of_address(&rules.config.gateway.domain)?,
+        domain: rules.context(id, now, &placed.route).domain()?,
         mta: rules.config.gateway.mta.clone(),
     };
     let told: Vec<Told> = told

@@ -34,9 +34,7 @@ pub fn mts_identifier(context: &Context<'_>, msg_id: &str) -> MTSIdentifier {
         .collect();
     local.truncate(LOCAL_IDENTIFIER);
     MTSIdentifier {
-        global_domain_identifier: of_id
-            .or_else(|| domain::of_address(&context.gateway.domain))
-            .unwrap_or_default(),
+        global_domain_identifier: of_id.or_else(|| context.domain()).unwrap_or_default(),
         local_identifier: local.into(),
     }
 }
@@ -47,7 +45,7 @@ pub fn own_mts_identifier(context: &Context<'_>) -> MTSIdentifier {
     let mut local = context.id.clone();
     local.truncate(LOCAL_IDENTIFIER);
     MTSIdentifier {
-        global_domain_identifier: domain::of_address(&context.gateway.domain).unwrap_or_default(),
+        global_domain_identifier: context.domain().unwrap_or_default(),
         local_identifier: local.into(),
     }
 }

@@ -189,8 +189,8 @@ fn postmaster(context: &Context<'_>, address: &Attributes) -> Option<Mapped<Addr
         })
     };
     let gateway = context.gateway;
-    let ours = [&gateway.address, &gateway.domain]
-        .into_iter()
+    let ours = std::iter::once(&gateway.address)
+        .chain(gateway.global_domains())
         .any(|known| {
             let as_deep = within(&gateway.domain, &here) || within(known, &here);
             as_deep && within(&here, known)

@@ -11,7 +11,7 @@ use crate::asn1::mta::{
     InternalTraceInformation, InternalTraceInformationElement, MTASuppliedInformation,
     MessageTransferEnvelope, MtsApdu, PerRecipientIndicators, PerRecipientMessageTransferFields,
 };
-use crate::asn1::mts::{BuiltInContentType, ContentType, ExtensionField};
+use crate::asn1::mts::{BuiltInContentType, ContentType, ExtensionField, extension};
 use crate::asn1::rfc2156::RFC822FieldList;
 use crate::asn1::{self, compose, oids};
 use crate::mixer::address::mcgam::Tables;
@@ -184,5 +184,27 @@ fn fields_under_each_of_the_three_identifiers_of_their_list_come_back() {
             mail.contains("\r\nX-Fruit: Kiwi\r\n"),
             "{identifier}: {mail}"
         );
+    }
+}
+
+#[test]
+fn x411_8_3_1_a_neighbour_is_spoken_to_by_the_domain_it_knows() {
+    let mail = "Subject: One\n\nText.\n";
+    for (profile, ours) in [
+        ("", "/PRMD=MIXGATE/ADMD= /C=XX/"),
+        (
+            "domain = \"/PRMD=OLD/ADMD=HUB/C=GB/\"",
+            "/PRMD=OLD/ADMD=HUB/C=GB/",
+        ),
+    ] {
+        let (envelope, _) = sent(profile, mail);
+        let identifier = &envelope.message_identifier.global_domain_identifier;
+        let trace = &envelope.trace_information.0.last().unwrap();
+        let internal = extension(&envelope.extensions, 38).unwrap();
+        let internal: InternalTraceInformation = internal.decode().unwrap();
+        let internal = &internal.last().unwrap().global_domain_identifier;
+        for named in [identifier, &trace.global_domain_identifier, internal] {
+            assert_eq!(domain::text(named), ours);
+        }
     }
 }

@@ -19,7 +19,6 @@ use super::address::{self, identifier, wire};
 use super::body::equivalence;
 use super::body::to_x400::Converter;
 use super::context::{ContentType as WantedType, Context, Edition};
-use super::domain;
 use super::encoded_types::EncodedTypes;
 use super::outcome::{Ledger, Refusal, Status, Unconverted};
 use super::profile::INTERNAL_TRACE_INFORMATION;
@@ -187,7 +186,7 @@ fn interpersonal(
         INTERNAL_TRACE_INFORMATION,
         &traced.internal,
     ));
-    let here = domain::of_address(&context.gateway.domain).unwrap_or_default();
+    let here = context.domain().unwrap_or_default();
     if context.peer.fit_message(&here, &mut transfer) {
         ledger.note(
             "extension fields",

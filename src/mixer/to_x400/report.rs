@@ -198,7 +198,7 @@ fn report(
             ..ReportTransferContent::default()
         },
     };
-    let here = domain::of_address(&context.gateway.domain).unwrap_or_default();
+    let here = context.domain().unwrap_or_default();
     context.peer.fit_report(&here, &mut report);
     if context.peer.edition == Edition::Of1984 {
         x400_1984::report(&mut report, &context.gateway.address)?;

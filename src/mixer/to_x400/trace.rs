@@ -54,7 +54,7 @@ pub fn trace(
     originator: Originator<'_>,
     ledger: &mut Ledger,
 ) -> Result<Trace, Refusal> {
-    let local = domain::of_address(&context.gateway.domain).unwrap_or_default();
+    let local = context.domain().unwrap_or_default();
     let mut building = Building {
         trace: Trace::default(),
         latest: Time::from(&context.now),
@@ -104,7 +104,7 @@ pub fn trace(
 
 /// Adds the element of this conversion (section 5.1.6): where, when, and into which types.
 pub fn add_conversion(trace: &mut Trace, context: &Context<'_>, types: &EncodedTypes) {
-    let local = domain::of_address(&context.gateway.domain).unwrap_or_default();
+    let local = context.domain().unwrap_or_default();
     let now = Time::from(&context.now);
     let mut mta = mta_supplied(now);
     mta.converted_encoded_information_types = Some(types.element());

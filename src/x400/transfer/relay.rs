@@ -86,8 +86,10 @@ fn critical<'a>(
 /// The MTA we are, as trace names it.
 #[derive(Debug, Clone)]
 pub struct Here {
-    /// Our domain.
+    /// Our domain, as it is called where the APDU goes.
     pub domain: GlobalDomainIdentifier,
+    /// What else it is called.
+    pub ours: Vec<GlobalDomainIdentifier>,
     /// Our name in it.
     pub mta: MTAName,
 }
@@ -101,19 +103,21 @@ impl Here {
     pub fn is_looping(&self, apdu: &MtsApdu) -> bool {
         let (TraceInformation(external), extensions) = envelope(apdu);
         let internal = internal(extensions).unwrap_or_default();
+        let is_ours =
+            |domain: &GlobalDomainIdentifier| self.domain == *domain || self.ours.contains(domain);
         let of_domain = external
             .iter()
             .rev()
             // It has not left our domain yet: our own name tells whether it was here.
-            .skip_while(|element| element.global_domain_identifier == self.domain)
+            .skip_while(|element| is_ours(&element.global_domain_identifier))
             .take_while(|element| !is_new_way(&element.domain_supplied_information.other_actions))
-            .any(|element| element.global_domain_identifier == self.domain);
+            .any(|element| is_ours(&element.global_domain_identifier));
         let of_mta = internal
             .iter()
             .rev()
             .take_while(|element| !is_new_way(&element.mta_supplied_information.other_actions))
             .any(|element| {
-                element.mta_name == self.mta && element.global_domain_identifier == self.domain
+                element.mta_name == self.mta && is_ours(&element.global_domain_identifier)
             });
         of_domain || of_mta || external.len().max(internal.len()) >= UB_TRANSFERS
     }
@@ -213,6 +217,7 @@ mod tests {
     fn here() -> Here {
         Here {
             domain: domain("US"),
+            ours: vec![domain("OLD")],
             mta: "GW".into(),
         }
     }
@@ -319,6 +324,11 @@ mod tests {
             &[them.clone(), us],
             &[("US", "GW"), ("US", "OTHER")]
         ));
+        // Under whichever name of ours.
+        let old = passed("OLD", &[]);
+        assert!(looping(&[old.clone(), them.clone()], &[]));
+        assert!(looping(std::slice::from_ref(&them), &[("OLD", "GW")]));
+        assert!(!looping(&[them.clone(), old], &[("OLD", "OTHER")]));
         assert!(looping(&vec![them; UB_TRANSFERS], &[]));
     }
 
@@ -343,6 +353,12 @@ mod tests {
         let names: Vec<_> = internal(extensions).unwrap();
         let names: Vec<_> = names.iter().map(|e| e.mta_name.clone()).collect();
         assert_eq!(names, ["OTHER".into(), here().mta]);
+        // What came by another name of ours goes by the one this neighbour knows.
+        let mut renamed = message(&[passed("OLD", &[])], &[]);
+        here().add_trace(&mut renamed, &at);
+        let names = envelope(&renamed).0.0.iter();
+        let names: Vec<_> = names.map(|e| &e.global_domain_identifier).collect();
+        assert_eq!(names, [&domain("OLD"), &domain("US")]);
         let unreadable = ExtensionField::new(INTERNAL_TRACE, &Null);
         let mut odd = message(&[], std::slice::from_ref(&unreadable));
         here().add_trace(&mut odd, &at);

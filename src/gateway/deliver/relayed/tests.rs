@@ -8,6 +8,7 @@ use super::super::attempt::EndKind;
 use super::*;
 use crate::asn1::mta::{
     InternalTraceInformation, MessageTransferEnvelope, PerRecipientMessageTransferFields,
+    TraceInformation, TraceInformationElement,
 };
 use crate::asn1::mts::{Criticality, ExtensionField, extension};
 use crate::asn1::types::Null;
@@ -202,4 +203,40 @@ fn x411_9_1_an_unknown_function_critical_for_transfer_fails_whom_it_concerns() {
     all.extensions.push(field);
     let end = pass_on(&body(all), &claim(&[1, 3])).unwrap_err();
     assert_eq!((end.kind, end.codes), (EndKind::Never, Some((1, Some(18)))));
+}
+
+#[test]
+fn x411_14_3_1_what_passed_a_further_domain_of_ours_was_here() {
+    let config = format!(
+        "{CONFIG}other-global-domains = [\"/PRMD=OLD/ADMD= /C=GB/\"]\n\
+         [[x400.peer]]\nname = \"hub\"\n\
+         [mapping.profile.hub]\ndomain = \"/PRMD=OLD/ADMD= /C=GB/\"\n\
+         tracing = \"admd\"\n"
+    );
+    let passed = |prmd: &str| TraceInformationElement {
+        global_domain_identifier: domain::parse(&format!("/PRMD={prmd}/ADMD= /C=GB/")).unwrap(),
+        ..TraceInformationElement::default()
+    };
+    let body = |prmds: &[&str]| {
+        let trace = prmds.iter().map(|prmd| passed(prmd)).collect();
+        let envelope = MessageTransferEnvelope {
+            trace_information: TraceInformation(trace),
+            ..envelope(Criticality::FOR_DELIVERY)
+        };
+        asn1::compose::message(&envelope, Octets::from(&b"content"[..])).to_bytes()
+    };
+    for looping in [["OLD", "THEM"], ["EXAMPLE", "THEM"]] {
+        let end = pass_on_by(&config, &body(&looping), &claim(&[1])).unwrap_err();
+        assert_eq!(end.status, Status(5, 4, 6), "{looping:?}");
+    }
+    // The neighbour is shown the name it knows, and by its wish no other.
+    let (apdu, _) = pass_on_by(&config, &body(&["THEM", "EXAMPLE"]), &claim(&[1])).unwrap();
+    let MtsApdu::Message(message) = asn1::decode(&apdu).unwrap() else {
+        panic!()
+    };
+    let trace = message.envelope.trace_information.0;
+    let trace = trace
+        .iter()
+        .map(|e| domain::text(&e.global_domain_identifier));
+    assert_eq!(trace.collect::<Vec<_>>(), ["/PRMD=OLD/ADMD= /C=GB/"]);
 }
