@@ -281,7 +281,8 @@ async fn killed_before_the_confirmation_it_asks_the_same_peer_whether_it_has_the
     }
     scene.ends(serve, &[&message], 1).await;
     let crossed = scene.hub.passed() - before;
-    assert!(crossed < 100 * 1024, "{crossed} octets, though it had all");
+    // At most a window of them leaves before the answer comes.
+    assert!(crossed < 300 * 1024, "{crossed} octets, though it had all");
 }
 
 #[tokio::test]
