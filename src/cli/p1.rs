@@ -10,6 +10,7 @@ use mixgate::gateway::wire;
 use mixgate::mixer::address::or_address;
 use mixgate::x400::config::{Mode, Selector};
 use mixgate::x400::sink::{self, Counted, Fail};
+use mixgate::x400::transfer::Encoding;
 use mixgate::x400::{Outcome as Transferred, source};
 use tokio::signal::unix::{SignalKind, signal};
 
@@ -93,6 +94,9 @@ pub struct SourceArguments {
     /// Checkpoints without confirmation: 1 to 5
     #[arg(long, value_name = "N", default_value_t = 3)]
     window_size: u8,
+    /// Wrap each APDU in an EXTERNAL as octets, not as a single ASN.1 type
+    #[arg(long)]
+    octet_aligned: bool,
 }
 
 fn or_name(text: &str) -> Result<ORName, String> {
@@ -195,6 +199,10 @@ pub fn source(arguments: SourceArguments) -> Outcome {
         },
         checkpoint_size: arguments.checkpoint_size,
         window_size: arguments.window_size,
+        external: match arguments.octet_aligned {
+            true => Encoding::OctetAligned,
+            false => Encoding::SingleAsn1Type,
+        },
     };
     let begun = Instant::now();
     let shown = io::stderr().is_terminal();

@@ -8,7 +8,7 @@ use bytes::{Bytes, BytesMut};
 use tokio::fs::File;
 use tokio::io::AsyncReadExt;
 
-use super::transfer;
+use super::transfer::{self, Encoding};
 use crate::octets::{Chunks, Octets};
 
 /// How many octets are passed over at a time.
@@ -21,6 +21,14 @@ pub enum Apdu {
     Octets(Octets),
     /// In a file, all of it.
     File(PathBuf),
+}
+
+/// What stands around an APDU in normal mode.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Wrapping {
+    /// The presentation context of P1.
+    pub(super) user_context: u32,
+    pub(super) encoding: Encoding,
 }
 
 /// The octets of a transfer, wrapped as RTSE carries them.
@@ -43,20 +51,29 @@ enum From {
 }
 
 impl Wrapped {
-    /// The transfer of an APDU on an association where P1 has this presentation context; without
-    /// one, in X.410 mode, the APDU goes bare (X.419 clause 9).
-    pub(super) async fn open(apdu: Apdu, user_context: Option<u32>) -> io::Result<Self> {
-        let prefix = user_context.map(transfer::prefix);
-        let suffix = prefix.as_ref().map(|_| transfer::SUFFIX);
-        let prefix = prefix.unwrap_or_default();
+    /// The transfer of an APDU wrapped like this; in X.410 mode it goes bare (X.419 clause 9).
+    pub(super) async fn open(apdu: Apdu, wrapping: Option<Wrapping>) -> io::Result<Self> {
+        let (from, length) = match apdu {
+            Apdu::Octets(octets) => (From::Octets(octets.chunks()), octets.len()),
+            Apdu::File(path) => {
+                let file = File::open(path).await?;
+                let length = file.metadata().await?.len();
+                (From::File(file), length)
+            }
+        };
+        let around = wrapping.map(|wrapping| {
+            let Wrapping {
+                user_context,
+                encoding,
+            } = wrapping;
+            transfer::around(user_context, encoding, length)
+        });
+        let (prefix, suffix) = around.unwrap_or_default();
         Ok(Self {
-            suffix: suffix.unwrap_or_default(),
+            suffix,
             length: prefix.len(),
             ready: VecDeque::from([prefix]),
-            from: match apdu {
-                Apdu::Octets(octets) => From::Octets(octets.chunks()),
-                Apdu::File(path) => From::File(File::open(path).await?),
-            },
+            from,
         })
     }
 

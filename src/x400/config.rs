@@ -10,6 +10,7 @@ use serde::{Deserialize, Serialize};
 
 use super::schedule::Schedule;
 use super::tls::{self, PeerTls};
+use super::transfer::Encoding;
 use crate::network::Network;
 use crate::osi::presentation::Address;
 
@@ -134,6 +135,8 @@ pub struct Peer {
     pub accept_from: Vec<Network>,
     /// What it can read, and wants: the name of a profile that comes with the gateway, or a file.
     pub profile: Option<String>,
+    /// How the EXTERNAL around each APDU that it is sent in normal mode holds it.
+    pub external: Encoding,
     /// The O/R addresses routed to it, as patterns.
     pub routes: Vec<String>,
     /// Among peers with the same route the lower cost is tried first.

@@ -12,6 +12,7 @@ use tokio::task::JoinSet;
 
 use super::client::{Client, Outcome};
 use super::config::{self, Config, Mode, Selector};
+use super::transfer::Encoding;
 use super::{Apdu, Directory, Peer};
 use crate::asn1::compose;
 use crate::asn1::ipms::{Heading, IPMIdentifier, ORDescriptor, RecipientSpecifier};
@@ -59,6 +60,8 @@ pub struct Options {
     pub checkpoint_size: u8,
     /// The checkpoints without confirmation to propose.
     pub window_size: u8,
+    /// How the EXTERNAL around each APDU holds it.
+    pub external: Encoding,
 }
 
 impl Default for Options {
@@ -78,6 +81,7 @@ impl Default for Options {
             recipients: vec![address("Sink")],
             checkpoint_size: config.checkpoint_size,
             window_size: config.window_size,
+            external: Encoding::default(),
         }
     }
 }
@@ -144,6 +148,7 @@ pub async fn run(
         s_selector,
         p_selector,
         mode: options.mode,
+        external: options.external,
         password_file: options.password_file.clone(),
         max_associations: Some(options.sessions.max(1)),
         ..Peer::default()

@@ -5,6 +5,7 @@ pub mod relay;
 mod scanner;
 
 use bytes::{Buf, Bytes, BytesMut};
+use serde::{Deserialize, Serialize};
 
 use super::handler::{ApduKind, Arrived};
 use crate::asn1::tlv::{self, Class, HeaderError, Tag};
@@ -22,10 +23,41 @@ pub struct Fault {
     pub what: String,
 }
 
+/// How the EXTERNAL of a transfer holds the APDU. Either is read.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Encoding {
+    /// As a single ASN.1 type: so everybody reads it whom we know of.
+    #[default]
+    SingleAsn1Type,
+    /// As octets.
+    OctetAligned,
+}
+
+/// The octets before and after an APDU of so many, wrapped like this.
+#[must_use]
+pub fn around(user_context: u32, encoding: Encoding, length: u64) -> (Bytes, Bytes) {
+    match encoding {
+        Encoding::SingleAsn1Type => (prefix(user_context), SUFFIX),
+        Encoding::OctetAligned => {
+            let mut octets = external(user_context);
+            octets.extend_from_slice(&tlv::header(OCTET_ALIGNED, false, length));
+            (octets.freeze(), SUFFIX.slice(..2))
+        }
+    }
+}
+
 /// The octets before an APDU: an EXTERNAL of indefinite length whose indirect reference is the
 /// presentation context of P1, holding a single ASN.1 type.
 #[must_use]
 pub fn prefix(user_context: u32) -> Bytes {
+    let mut octets = external(user_context);
+    octets.extend_from_slice(&tlv::open_header(SINGLE_TYPE));
+    octets.freeze()
+}
+
+/// An EXTERNAL up to its encoding.
+fn external(user_context: u32) -> BytesMut {
     let mut octets = BytesMut::new();
     octets.extend_from_slice(&tlv::open_header(EXTERNAL));
     // INTEGER is two's complement: a zero octet keeps the number positive (X.690 8.3.3).
@@ -38,8 +70,7 @@ pub fn prefix(user_context: u32) -> Bytes {
     }
     octets.extend_from_slice(&tlv::header(Tag::INTEGER, false, number.len() as u64));
     octets.extend_from_slice(&number);
-    octets.extend_from_slice(&tlv::open_header(SINGLE_TYPE));
-    octets.freeze()
+    octets
 }
 
 /// The octets after an APDU: the ends of the two indefinite lengths.

@@ -6,6 +6,7 @@ use libtest_mimic::{Failed, Trial};
 use mixgate::x400::config::Mode;
 use mixgate::x400::sink::{self, Sink};
 use mixgate::x400::source;
+use mixgate::x400::transfer::Encoding;
 use tokio::runtime::Runtime;
 use tokio::sync::oneshot;
 
@@ -27,6 +28,11 @@ pub fn trials() -> Vec<Trial> {
             move || tshark_reads_p1(size, checkpoint_size, window_size),
         ));
     }
+    trials.push(trial(
+        "tshark_reads_p1_octet_aligned",
+        &["tshark"],
+        tshark_reads_octet_aligned,
+    ));
     for mode in [Mode::X410, Mode::Of1984] {
         trials.push(trial(
             &format!("tshark_reads_p1_in_mode_{}", mode.name()),
@@ -50,6 +56,22 @@ fn tshark_reads_p1(size: usize, checkpoint_size: u8, window_size: u8) -> Result<
         ..source::Options::default()
     };
     exchange(folder.path(), None, options)?.shows(usize::try_from(MESSAGES)?, SESSIONS)
+}
+
+/// An APDU that lies in its EXTERNAL as octets is P1 to tshark as well.
+fn tshark_reads_octet_aligned() -> Result<(), Failed> {
+    let folder = tempfile::tempdir()?;
+    let options = source::Options {
+        external: Encoding::OctetAligned,
+        ..source::Options::default()
+    };
+    let captured = exchange(folder.path(), None, options)?;
+    // EXTERNAL, presentation context 5, octet-aligned, a length of two octets.
+    let found = captured.frames("frame contains 28:80:02:01:05:81:82");
+    if u64::try_from(found.len())? != MESSAGES {
+        return Err(format!("{found:#?}").into());
+    }
+    captured.shows(usize::try_from(MESSAGES)?, SESSIONS)
 }
 
 /// In X.410 mode tshark reads the binds, and no transfer of anybody; the same APDUs in normal mode

@@ -334,7 +334,7 @@ impl Client {
         transfer: &Transfer,
     ) -> Result<SocketAddr, transfer::Failure> {
         let time = self.directory.config().transfer_time.of(transfer.urgency);
-        let ended = association.transfer(&pool.peer.name, transfer, time).await;
+        let ended = association.transfer(&pool.peer, transfer, time).await;
         let relay = association.relay;
         if !association.link.is_over() {
             let idle = self.directory.config().idle_timeout;

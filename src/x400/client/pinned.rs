@@ -9,7 +9,7 @@ use std::sync::Arc;
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
 
-use super::super::apdu::{Apdu, Wrapped};
+use super::super::apdu::{Apdu, Wrapped, Wrapping};
 use crate::osi::rtse::{Activity, Resumption};
 use crate::osi::spdu::ConnectionIdentifier;
 
@@ -78,10 +78,9 @@ impl Pinned {
     }
 }
 
-/// The hash of an APDU as it is transferred on an association where P1 has this presentation context,
-/// or none.
-pub(super) async fn hash(apdu: Apdu, user_context: Option<u32>) -> io::Result<[u8; 32]> {
-    let mut wrapped = Wrapped::open(apdu, user_context).await?;
+/// The hash of an APDU as it is transferred, wrapped like this.
+pub(super) async fn hash(apdu: Apdu, wrapping: Option<Wrapping>) -> io::Result<[u8; 32]> {
+    let mut wrapped = Wrapped::open(apdu, wrapping).await?;
     let mut hash = Sha256::new();
     loop {
         let (octets, last) = wrapped.next(PIECE).await?;
@@ -97,7 +96,7 @@ pub(super) async fn hash(apdu: Apdu, user_context: Option<u32>) -> io::Result<[u
 pub(super) struct Pinning<'a> {
     pub(super) peer: &'a str,
     pub(super) apdu: &'a Apdu,
-    pub(super) user_context: Option<u32>,
+    pub(super) wrapping: Option<Wrapping>,
     pub(super) keep: Option<Arc<dyn Keep>>,
     /// The hash of the APDU, once it was wanted.
     pub(super) hash: Option<[u8; 32]>,
@@ -110,7 +109,7 @@ impl Pinning<'_> {
     pub(super) async fn pinned(&mut self, resumption: Box<Resumption>) -> io::Result<Pinned> {
         let hash = match self.hash {
             Some(hash) => hash,
-            None => hash(self.apdu.clone(), self.user_context).await?,
+            None => hash(self.apdu.clone(), self.wrapping).await?,
         };
         self.hash = Some(hash);
         Ok(Pinned {
@@ -212,14 +211,27 @@ impl FromStr for Pinned {
 mod tests {
     use super::*;
     use crate::octets::Octets;
+    use crate::x400::transfer::Encoding;
 
     #[tokio::test]
     async fn what_is_pinned_comes_back_from_text_and_other_octets_have_another_hash() {
         let apdu = |text: &'static str| Apdu::Octets(Octets::from(text.as_bytes()));
-        let first = hash(apdu("one"), Some(5)).await.unwrap();
-        assert_eq!(first, hash(apdu("one"), Some(5)).await.unwrap());
-        assert_ne!(first, hash(apdu("two"), Some(5)).await.unwrap());
-        assert_ne!(first, hash(apdu("one"), None).await.unwrap());
+        let wrapping = |encoding| {
+            Some(Wrapping {
+                user_context: 5,
+                encoding,
+            })
+        };
+        let single = wrapping(Encoding::SingleAsn1Type);
+        let first = hash(apdu("one"), single).await.unwrap();
+        assert_eq!(first, hash(apdu("one"), single).await.unwrap());
+        for (text, wrapping) in [
+            ("two", single),
+            ("one", None),
+            ("one", wrapping(Encoding::OctetAligned)),
+        ] {
+            assert_ne!(first, hash(apdu(text), wrapping).await.unwrap());
+        }
         let pinned = Pinned {
             peer: "hub \"x\"".to_owned(),
             hash: first,

@@ -7,8 +7,9 @@ use std::time::Duration;
 use tokio::time::sleep;
 use tracing::{debug, info};
 
-use super::super::apdu::{Apdu, Wrapped};
-use super::super::config::Urgency;
+use super::super::apdu::{Apdu, Wrapped, Wrapping};
+use super::super::config::{Peer, Urgency};
+use super::super::transfer::Encoding;
 use super::pinned::{self, Keep, Pinned, Pinning};
 use super::pool::Association;
 use crate::osi::presentation::Misuse;
@@ -86,20 +87,31 @@ impl Failure {
 }
 
 impl Association {
+    /// What stands around an APDU here, for a peer that wants it encoded like this.
+    fn wrapping(&self, encoding: Encoding) -> Option<Wrapping> {
+        self.link.user_context().map(|user_context| Wrapping {
+            user_context,
+            encoding,
+        })
+    }
+
     /// Transfers one APDU to this peer. What cannot be resumed is sent from its start, unless the
     /// peer may have it already.
     pub(super) async fn transfer(
         &mut self,
-        peer: &str,
+        peer: &Peer,
         transfer: &Transfer,
         time: Duration,
     ) -> Result<(), Failure> {
         let mut from = transfer.pinned.clone();
-        from.take_if(|from| from.peer != peer || from.resumption.point == 0);
+        from.take_if(|from| from.peer != peer.name || from.resumption.point == 0);
         if let Some(pinned) = &from {
-            let hash = pinned::hash(transfer.apdu.clone(), self.link.user_context()).await;
+            let hash = pinned::hash(transfer.apdu.clone(), self.wrapping(peer.external)).await;
             if hash.map_err(|fault| Failure::unread(&fault))? != pinned.hash {
-                info!(peer, "not resumed: it converts to other octets now");
+                info!(
+                    peer = peer.name,
+                    "not resumed: it converts to other octets now"
+                );
                 if self.discard(pinned).await? {
                     return Ok(());
                 }
@@ -108,7 +120,7 @@ impl Association {
         }
         match self.attempt(peer, transfer, from.clone(), time).await {
             Err(failure) if failure.not_resumed && !failure.in_doubt => {
-                debug!(peer, failure.explanation, "sent from its start");
+                debug!(peer = peer.name, failure.explanation, "sent from its start");
                 self.attempt(peer, transfer, None, time).await
             }
             // As long as nothing was tried, all is as it was.
@@ -164,18 +176,18 @@ impl Association {
     /// Transfers an APDU, or what is missing of it.
     async fn attempt(
         &mut self,
-        peer: &str,
+        peer: &Peer,
         transfer: &Transfer,
         from: Option<Pinned>,
         time: Duration,
     ) -> Result<(), Failure> {
-        let user_context = self.link.user_context();
-        let opened = Wrapped::open(transfer.apdu.clone(), user_context).await;
+        let wrapping = self.wrapping(peer.external);
+        let opened = Wrapped::open(transfer.apdu.clone(), wrapping).await;
         let mut wrapped = opened.map_err(|fault| Failure::unread(&fault))?;
         let mut pinning = Pinning {
-            peer,
+            peer: &peer.name,
             apdu: &transfer.apdu,
-            user_context,
+            wrapping,
             keep: transfer.keep.clone(),
             hash: from.as_ref().map(|from| from.hash),
             kept: from.as_ref().map_or(0, Pinned::octets),

@@ -246,6 +246,93 @@ async fn house_2_what_cannot_be_pinned_is_not_sent_to_its_end() {
 }
 
 #[tokio::test]
+async fn x208_32_5_an_apdu_in_octets_by_key_arrives_and_is_resumed() {
+    let mut running = cut(vec![6_000], false).await;
+    let mut config = running.client.directory().config().clone();
+    config.peer[0].external = crate::x400::transfer::Encoding::OctetAligned;
+    running.client = Arc::new(Client::new(Arc::new(Directory::new(config, "GW").unwrap())));
+    let apdus = [apdu(9_000), apdu(10)];
+    for apdu in &apdus {
+        let outcome = running
+            .client
+            .transfer("hub", Apdu::Octets(apdu.clone()))
+            .await;
+        assert!(matches!(outcome, Outcome::Delivered { .. }), "{outcome:?}");
+    }
+    assert_eq!(arrived(&running), apdus.map(|apdu| octets_of(&apdu)));
+    assert_eq!(running.keeper.begun.load(Ordering::Relaxed), 2);
+}
+
+/// Passes connections on to a server as from a peer that calls every activity 1; the first until so
+/// many octets have passed. Counts those that had another number.
+async fn renumbering(to: String, mut left: usize) -> (String, Arc<AtomicUsize>) {
+    let renumbered = Arc::new(AtomicUsize::new(0));
+    let count = Arc::clone(&renumbered);
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap().to_string();
+    tokio::spawn(async move {
+        while let Ok((mut client, _)) = listener.accept().await {
+            let mut server = TcpStream::connect(&to).await.unwrap();
+            let until = std::mem::replace(&mut left, usize::MAX);
+            let count = Arc::clone(&count);
+            tokio::spawn(async move {
+                let (mut from_client, mut to_client) = client.split();
+                let (mut from_server, mut to_server) = server.split();
+                let up = async {
+                    let (mut passed, mut octets) = (0, vec![0; 64 * 1024]);
+                    while passed < until
+                        && let Ok(read @ 1..) = from_client.read(&mut octets).await
+                    {
+                        for at in 0..read {
+                            // Activity identifier (41) or old activity identifier (42): INTEGER.
+                            if let [41 | 42, 3, 2, 1, number] = &mut octets[at..read.min(at + 5)] {
+                                count.fetch_add(usize::from(*number > 1), Ordering::Relaxed);
+                                *number = 1;
+                            }
+                        }
+                        passed += read;
+                        to_server.write_all(&octets[..read]).await.unwrap();
+                    }
+                };
+                let down = tokio::io::copy(&mut from_server, &mut to_client);
+                tokio::select! { () = up => {}, _ = down => {} }
+            });
+        }
+    });
+    (address, renumbered)
+}
+
+#[tokio::test]
+async fn x228_7_8_1_an_activity_identifier_used_again_names_another_activity() {
+    let mut running = cut(Vec::new(), false).await;
+    let mut config = running.client.directory().config().clone();
+    let to = config.peer[0].connect[0].clone();
+    let (there, renumbered) = renumbering(to, 20_000).await;
+    config.peer[0].connect = vec![there];
+    let client = || Client::new(Arc::new(Directory::new(config.clone(), "GW").unwrap()));
+    running.client = Arc::new(client());
+    // Three on one association; it breaks within the third, which is resumed on another.
+    let mut apdus = [5_000, 6_000, 30_000, 7_000, 8_000].map(apdu).to_vec();
+    for apdu in &apdus[..4] {
+        let outcome = running
+            .client
+            .transfer("hub", Apdu::Octets(apdu.clone()))
+            .await;
+        assert!(matches!(outcome, Outcome::Delivered { .. }), "{outcome:?}");
+    }
+    // From another process, on an association of its own.
+    let outcome = client()
+        .transfer("hub", Apdu::Octets(apdus[4].clone()))
+        .await;
+    assert!(matches!(outcome, Outcome::Delivered { .. }), "{outcome:?}");
+    // The second, the third, what it was called when it was resumed, and the fourth.
+    assert_eq!(renumbered.load(Ordering::Relaxed), 4);
+    assert_eq!(running.keeper.begun.load(Ordering::Relaxed), apdus.len());
+    let apdus: Vec<Bytes> = apdus.drain(..).map(|apdu| octets_of(&apdu)).collect();
+    assert_eq!(arrived(&running), apdus);
+}
+
+#[tokio::test]
 async fn what_the_server_has_forgotten_is_sent_from_its_start() {
     let running = cut(vec![6_000, 1_500], false).await;
     let outcome = running

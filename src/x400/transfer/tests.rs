@@ -103,9 +103,18 @@ fn x411_12_2_1_the_envelope_of_a_probe_is_all_of_it() {
 #[test]
 fn what_we_write_we_read() {
     for context in [5, 127, 128, 65_535, u32::MAX] {
-        let transfer = [&prefix(context)[..], &hex(MESSAGE), &SUFFIX].concat();
-        assert_eq!(read(&transfer, 4).unwrap().0, hex(MESSAGE));
+        for encoding in [Encoding::SingleAsn1Type, Encoding::OctetAligned] {
+            let message = hex(MESSAGE);
+            let (before, after) = around(context, encoding, message.len() as u64);
+            let transfer = [&before[..], &message, &after].concat();
+            assert_eq!(read(&transfer, 4).unwrap().0, message);
+        }
     }
+    let (before, after) = around(5, Encoding::OctetAligned, 300);
+    assert_eq!(
+        (&before[..], &after[..]),
+        (&hex("28 80 02 01 05 81 82 01 2c")[..], &[0, 0][..])
+    );
     assert_eq!(prefix(5), hex("28 80 02 01 05 a0 80"), "as captured");
 }
 
