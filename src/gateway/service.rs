@@ -47,7 +47,7 @@ impl Service {
         let directory = Arc::new(directory.map_err(io::Error::other)?);
         let transfers = Arc::new(TransferIn(Arc::clone(&gateway)));
         let x400_server = x400::server::Server::bind(Arc::clone(&directory), transfers).await?;
-        let client = Arc::new(x400::Client::new(directory));
+        let client = Arc::new(x400::Client::new(directory).with(&x400_server));
         let peers = Arc::new(Peers::new(&gateway, Arc::clone(&client)));
         peers.restore()?;
         let control = Control::bind(&config.control.socket)

@@ -250,8 +250,8 @@ pub enum OpenResponse {
     },
     /// The association is refused.
     Refuse {
-        /// Whether it is worth the caller's while to try again.
-        transient: bool,
+        /// Why, which only X.410 mode tells; one that hears *busy* may try again.
+        reason: RefuseReason,
         /// The user's data, one element of BER: for P1 the MTA bind error. X.410 mode has none.
         user_data: Bytes,
     },

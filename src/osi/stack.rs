@@ -145,6 +145,11 @@ impl Stack {
         self.idle_timeout = idle_timeout;
     }
 
+    /// How long the peer may take over its next step of a transfer from now on.
+    pub fn set_transfer_timeout(&mut self, transfer_timeout: Duration) {
+        self.transfer_timeout = transfer_timeout;
+    }
+
     /// A request or response of the user. After the association is gone requests are void.
     ///
     /// # Errors
@@ -154,6 +159,14 @@ impl Stack {
         request: rtse::Request,
         now: Instant,
     ) -> Result<Vec<Outgoing>, Misuse> {
+        // RTSE does not hear when they have arrived (X.225 section A.2, STA 18).
+        let is_please = matches!(request, rtse::Request::TurnPlease { .. });
+        if is_please && self.session.is_giving() {
+            return Err(Misuse {
+                request: "RT-TURN-PLEASE request",
+                condition: "the turn is on its way to the peer",
+            });
+        }
         self.last = now;
         let mut out = Vec::new();
         let events = self.rtse.request(request)?;

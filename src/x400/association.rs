@@ -3,6 +3,7 @@
 
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
@@ -18,7 +19,7 @@ use crate::asn1::mta::MTABindError;
 use crate::asn1::oids::{ID_AC_MTS_TRANSFER, ID_AS_MTA_RTSE, ID_AS_MTSE};
 use crate::asn1::types::{OctetString, TeletexString, UTCTime};
 use crate::network::Network;
-use crate::osi::rtse::{Contexts, Dialogue, Mode, Open, OpenResponse};
+use crate::osi::rtse::{Contexts, Dialogue, Mode, Open, OpenResponse, RefuseReason};
 use crate::osi::spdu::ConnectionIdentifier;
 use crate::osi::stack;
 
@@ -79,6 +80,8 @@ pub struct Directory {
     /// How we stand with each peer, in the same order.
     standings: Vec<Arc<Standing>>,
     tls: Option<Tls>,
+    /// How many associations there were, to number them.
+    associations: AtomicU64,
 }
 
 /// A caller that is accepted.
@@ -90,6 +93,8 @@ pub struct Welcome {
     pub mta: String,
     /// The protocol variant it speaks.
     pub mode: config::Mode,
+    /// Whether we send, too, on what it opens.
+    pub sends: bool,
     /// What is to be answered.
     pub response: OpenResponse,
 }
@@ -120,7 +125,13 @@ impl Directory {
             standings: config.peer.iter().map(|_| Arc::default()).collect(),
             config,
             passwords,
+            associations: AtomicU64::new(0),
         })
+    }
+
+    /// The number of a new association.
+    pub(super) fn number(&self) -> u64 {
+        self.associations.fetch_add(1, Ordering::Relaxed)
     }
 
     /// TLS, if it is configured.
@@ -171,16 +182,17 @@ impl Directory {
         })
     }
 
-    /// How every layer of an association is configured; `called`: we are the one called.
+    /// How every layer of an association is configured on which we call this peer; without one, we
+    /// are the one called, and do not know yet by whom.
     #[must_use]
-    pub fn stack(&self, called: bool) -> stack::Config {
+    pub fn stack(&self, peer: Option<&Peer>) -> stack::Config {
         let seconds = Duration::from_secs;
         let mut stack = stack::Config::new(contexts());
         let open = seconds(self.config.open_timeout);
         stack.transport.connect_timeout = open;
         stack.session.connect_timeout = open;
-        stack.transfer_timeout = seconds(self.config.transfer_timeout);
-        if called {
+        stack.transfer_timeout = self.config.rts(peer).transfer_timeout;
+        if peer.is_none() {
             stack.idle_timeout = Some(seconds(self.config.idle_timeout.saturating_mul(2)));
             let only = |selector: &config::Selector| match selector.0.is_empty() {
                 true => Vec::new(),
@@ -205,13 +217,17 @@ impl Directory {
         };
         // The reference is at most 64 octets with its header (X.225 8.3.1).
         let reference: String = bind.mta.chars().take(60).filter(char::is_ascii).collect();
+        let rts = self.config.rts(Some(peer));
         Open {
             mode: below(peer.mode),
             called: peer.address(),
             calling: peer.our_address(),
-            checkpoint_size: self.config.checkpoint_size.clamp(1, 63),
-            window_size: self.config.window_size.max(1),
-            dialogue: Dialogue::Monologue,
+            checkpoint_size: rts.checkpoint_size,
+            window_size: rts.window_size,
+            dialogue: match peer.two_way_alternate {
+                true => Dialogue::TwoWayAlternate,
+                false => Dialogue::Monologue,
+            },
             initiator_has_turn: true,
             identifier: ConnectionIdentifier {
                 // T.61 in X.410 mode, octets in normal mode (X.228 clause 8).
@@ -301,13 +317,28 @@ impl Directory {
                 return refuse(MTABindError::AUTHENTICATION_ERROR, explanation);
             }
         };
+        let peer = known.map(|(peer, _)| *peer);
+        let sends = match open.dialogue {
+            Dialogue::TwoWayAlternate => peer.is_some_and(|peer| peer.two_way_alternate),
+            Dialogue::Monologue => peer.is_some() && !open.initiator_has_turn,
+        };
+        // RTOAC cannot say that a monologue would do: there is yes and no (X.228 clause 7.1).
+        if open.dialogue == Dialogue::TwoWayAlternate && !sends && !self.config.lenient {
+            let explanation = format!(
+                "{:?} proposes two-way alternate, which this peer is not configured for",
+                said.mta
+            );
+            return refuse(MTABindError::UNACCEPTABLE_DIALOGUE_MODE, explanation);
+        }
+        let rts = self.config.rts(peer);
         Ok(Welcome {
-            peer: known.map(|(peer, _)| peer.name.clone()),
+            peer: peer.map(|peer| peer.name.clone()),
             mta: said.mta,
             mode,
+            sends,
             response: OpenResponse::Accept {
-                checkpoint_size: self.config.checkpoint_size.clamp(1, 63),
-                window_size: self.config.window_size.max(1),
+                checkpoint_size: rts.checkpoint_size,
+                window_size: rts.window_size,
                 user_data: bind::result(mode, &answer),
             },
         })
@@ -351,7 +382,11 @@ impl Directory {
 #[must_use]
 pub fn refuse(error: MTABindError) -> OpenResponse {
     OpenResponse::Refuse {
-        transient: error == MTABindError::BUSY,
+        reason: match error {
+            MTABindError::BUSY => RefuseReason::RTSBUSY,
+            MTABindError::UNACCEPTABLE_DIALOGUE_MODE => RefuseReason::UNACCEPTABLEDIALOGUEMODE,
+            _ => RefuseReason::VALIDATIONFAILURE,
+        },
         user_data: bind::error(error),
     }
 }
@@ -403,18 +438,14 @@ mod tests {
         open.user_data = bind::argument(directory.config.peer[0].mode, &bind);
         let from: SocketAddr = format!("{from}:999").parse().unwrap();
         directory.judge(&open, from, &[]).map_err(|unwelcome| {
-            let OpenResponse::Refuse {
-                transient,
-                user_data,
-            } = unwelcome.response
-            else {
+            let OpenResponse::Refuse { reason, user_data } = unwelcome.response else {
                 panic!()
             };
             assert_eq!(
                 bind::read_error(&user_data).unwrap(),
                 MTABindError::AUTHENTICATION_ERROR
             );
-            assert!(!transient);
+            assert_eq!(reason, RefuseReason::VALIDATIONFAILURE);
             unwelcome.explanation
         })
     }

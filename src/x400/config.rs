@@ -4,7 +4,6 @@ use std::path::PathBuf;
 use std::str::FromStr;
 use std::time::Duration;
 
-use bytes::Bytes;
 use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
@@ -15,6 +14,8 @@ use crate::network::Network;
 use crate::osi::presentation::Address;
 
 pub use super::identity::{Error, Passwords};
+pub use super::selector::Selector;
+pub(super) use super::selector::hexadecimal;
 pub use super::urgency::{TransferTime, Urgency};
 
 /// How many associations we open to a peer at the same time, unless it is configured.
@@ -168,6 +169,15 @@ pub struct Peer {
     pub transfer_retries: u32,
     /// Seconds before each of these repetitions; 120 unless it is given.
     pub transfer_interval: Option<u64>,
+    /// Octets between two checkpoints, in units of 1024, in place of `[x400] checkpoint-size`.
+    pub checkpoint_size: Option<u8>,
+    /// Checkpoints that may be unconfirmed, in place of `[x400] window-size`.
+    pub window_size: Option<u8>,
+    /// Seconds it may take over its next step of a transfer, in place of `[x400] transfer-timeout`.
+    pub transfer_timeout: Option<u64>,
+    /// Whether both sides send on each association, in turn, whoever opened it. We propose that, and
+    /// accept it; otherwise who opens one sends on it.
+    pub two_way_alternate: bool,
     /// The selectors we say that we call from.
     pub our_t_selector: Selector,
     /// The session selector we say that we call from.
@@ -300,55 +310,6 @@ impl Peer {
             None => TimeZone::system(),
         }
     }
-}
-
-/// A transport, session or presentation selector: text, or `0x` and hexadecimal digits.
-#[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(try_from = "String", into = "String")]
-pub struct Selector(pub Bytes);
-
-impl TryFrom<String> for Selector {
-    type Error = String;
-
-    fn try_from(text: String) -> Result<Self, String> {
-        let octets = match text.strip_prefix("0x") {
-            None => text.clone().into_bytes(),
-            Some(digits) => hexadecimal(digits).ok_or_else(|| {
-                format!("{text:?} is not 0x and an even number of hexadecimal digits")
-            })?,
-        };
-        if octets.len() > 32 {
-            return Err(format!(
-                "{text:?} is longer than the 32 octets of a selector"
-            ));
-        }
-        Ok(Self(octets.into()))
-    }
-}
-
-impl From<Selector> for String {
-    fn from(selector: Selector) -> Self {
-        match std::str::from_utf8(&selector.0) {
-            Ok(text) if text.chars().all(|c| c.is_ascii_graphic()) && !text.starts_with("0x") => {
-                text.to_owned()
-            }
-            _ => selector
-                .0
-                .iter()
-                .fold("0x".to_owned(), |text, octet| format!("{text}{octet:02x}")),
-        }
-    }
-}
-
-/// The octets that hexadecimal digits stand for.
-pub(super) fn hexadecimal(digits: &str) -> Option<Vec<u8>> {
-    let digits: Vec<u8> = digits
-        .chars()
-        .map(|c| c.to_digit(16).and_then(|d| u8::try_from(d).ok()))
-        .collect::<Option<_>>()?;
-    let (pairs, rest) = digits.as_chunks::<2>();
-    rest.is_empty()
-        .then(|| pairs.iter().map(|[high, low]| high << 4 | low).collect())
 }
 
 #[cfg(test)]

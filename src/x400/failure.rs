@@ -358,7 +358,7 @@ const CREDENTIALS: &str = "The peer does not accept who we say we are. Agree wit
     (password-file), and the address we call from.";
 
 const DIALOGUE: &str = "The peer wants two-way alternate associations where we offer monologue, or \
-    the other way round. Ask its postmaster to allow monologue.";
+    the other way round. Agree with its postmaster, and set two-way-alternate of this peer.";
 
 fn bind_advice(error: MTABindError) -> String {
     match error {

@@ -27,6 +27,12 @@ pub trait Handler: Send + Sync + 'static {
         std::future::ready(Ok(()))
     }
 
+    /// A peer has opened an association on which we send, too: what waits for it can go.
+    fn opened(&self, to: &Caller) -> impl Future<Output = ()> + Send {
+        let _ = to;
+        std::future::ready(())
+    }
+
     /// A peer begins a transfer.
     ///
     /// # Errors
@@ -64,7 +70,7 @@ pub struct Caller {
     pub mta: String,
     /// The protocol variant it speaks.
     pub mode: Mode,
-    /// Where it called from.
+    /// Where it called from, or where we called it.
     pub address: SocketAddr,
     /// The number of the association, for logs.
     pub association: u64,

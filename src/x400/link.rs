@@ -83,6 +83,17 @@ impl Link {
         self.stack.set_idle_timeout(idle_timeout);
     }
 
+    /// How long the peer may take over its next step of a transfer from now on.
+    pub(super) fn set_transfer_timeout(&mut self, transfer_timeout: Duration) {
+        self.stack.set_transfer_timeout(transfer_timeout);
+        self.patience = transfer_timeout;
+    }
+
+    /// Whether the turn is here; what is told may be behind this.
+    pub(super) fn has_turn(&self) -> bool {
+        self.stack.rtse().has_turn()
+    }
+
     /// Whether the association can no longer be used.
     pub(super) fn is_over(&self) -> bool {
         let over = |told: &Indication| {

@@ -11,9 +11,13 @@
 //! standing      how we stand with each peer now           no I/O
 //! failure       why a call failed, and what to do         no I/O
 //! tls, stream   the connection below, plain or TLS
+//! selector      selectors as they are written             no I/O
 //! urgency       how long a transfer may take              no I/O
+//! rts           what is agreed on for transfers           no I/O
 //! link          the layers of `osi` on a socket
 //! recovery      what is kept of transfers that broke off
+//! dialogue      an open association, and whose turn it is
+//! offers        associations that wait for transfers
 //! receive       takes transfers on an association
 //! server        takes associations from peers
 //! client        sends transfers over warm associations
@@ -25,13 +29,17 @@ pub mod association;
 pub mod bind;
 pub mod client;
 pub mod config;
+mod dialogue;
 pub mod failure;
 mod handler;
 mod identity;
 mod link;
+mod offers;
 mod receive;
 mod recovery;
+mod rts;
 pub mod schedule;
+mod selector;
 pub mod server;
 pub mod sink;
 pub mod source;

@@ -3,7 +3,9 @@
 //! Each transfer streams from the socket to the handler's spool in constant memory. The end of a
 //! transfer is confirmed only after the handler says that it is durable.
 
+use std::fmt;
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -20,7 +22,19 @@ use crate::osi::rtse::{self, Activity, Indication, Request};
 /// How many elements of an APDU may lie within one another.
 const DEPTH: usize = 64;
 
-/// Receives transfers, on all associations together.
+/// Takes the transfers of peers, whatever becomes of them.
+pub(super) trait Takes: fmt::Debug + Send + Sync {
+    /// Receives one transfer; gives the request that ends it, if the peer still wants one.
+    fn receive<'a>(
+        &'a self,
+        link: &'a mut Link,
+        caller: &'a Caller,
+        begun: Begun,
+        taken: &'a mut Taken,
+    ) -> Pin<Box<dyn Future<Output = Option<Request>> + Send + 'a>>;
+}
+
+/// Receives transfers for a handler, on all associations together.
 pub(super) struct Receiver<H: Handler> {
     directory: Arc<Directory>,
     handler: Arc<H>,
@@ -29,19 +43,14 @@ pub(super) struct Receiver<H: Handler> {
 }
 
 /// The last transfer taken on an association, as long as its confirmation may not have arrived.
-pub(super) struct Taken<S: Send + 'static>(Option<Ticket<Received<S>>>);
+#[derive(Default)]
+pub(super) struct Taken(Option<Box<dyn FnOnce() + Send>>);
 
-impl<S: Send + 'static> Default for Taken<S> {
-    fn default() -> Self {
-        Self(None)
-    }
-}
-
-impl<S: Send + 'static> Taken<S> {
+impl Taken {
     /// The peer knows how the last transfer ended.
     pub(super) fn heard(&mut self) {
-        if let Some(ticket) = self.0.take() {
-            ticket.forget();
+        if let Some(forget) = self.0.take() {
+            forget();
         }
     }
 }
@@ -55,7 +64,7 @@ pub(super) enum Begun {
 }
 
 /// What was received of a transfer.
-pub(super) struct Received<S> {
+struct Received<S> {
     reader: Reader,
     spool: S,
     progress: Progress,
@@ -74,6 +83,24 @@ enum Ended<S> {
 /// What is there of a transfer, and its place among those that can be resumed.
 type TakenUp<S> = (Received<S>, Ticket<Received<S>>);
 
+impl<H: Handler> fmt::Debug for Receiver<H> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Receiver").finish_non_exhaustive()
+    }
+}
+
+impl<H: Handler> Takes for Receiver<H> {
+    fn receive<'a>(
+        &'a self,
+        link: &'a mut Link,
+        caller: &'a Caller,
+        begun: Begun,
+        taken: &'a mut Taken,
+    ) -> Pin<Box<dyn Future<Output = Option<Request>> + Send + 'a>> {
+        Box::pin(self.receive(link, caller, begun, taken))
+    }
+}
+
 impl<H: Handler> Receiver<H> {
     pub(super) fn new(directory: Arc<Directory>, handler: Arc<H>) -> Self {
         let config = directory.config();
@@ -88,13 +115,12 @@ impl<H: Handler> Receiver<H> {
         }
     }
 
-    /// Receives one transfer; gives the request that ends it, if the peer still wants one.
-    pub(super) async fn receive(
+    async fn receive(
         &self,
         link: &mut Link,
         caller: &Caller,
         begun: Begun,
-        taken: &mut Taken<H::Spool>,
+        taken: &mut Taken,
     ) -> Option<Request> {
         let (received, mut ticket) = match self.take_up(link, caller, begun).await {
             Ok(taken_up) => taken_up,
@@ -103,7 +129,7 @@ impl<H: Handler> Receiver<H> {
         match self.transfer(link, caller, received, &ticket).await {
             Ok(Ended::Complete) => {
                 ticket.complete();
-                *taken = Taken(Some(ticket));
+                *taken = Taken(Some(Box::new(|| ticket.forget())));
                 Failpoint::ActivityEndNoConfirm.pass();
                 Some(Request::TransferResponse)
             }
@@ -144,7 +170,7 @@ impl<H: Handler> Receiver<H> {
             }
             Begun::Resume(old, activity, point) => (old, activity, point),
         };
-        let patience = Duration::from_secs(config.transfer_timeout);
+        let patience = config.rts(self.directory.peer(peer)).transfer_timeout;
         let found = self.recovery.resume(peer, &old, &activity, patience);
         let told = match found.await {
             Found::Kept(mut received, ticket) => {

@@ -4,7 +4,6 @@ use std::future::Future;
 use std::io;
 use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use rustls::pki_types::CertificateDer;
@@ -16,14 +15,15 @@ use tracing::{Instrument as _, debug, error, info, info_span, warn};
 
 use super::association::{self, Directory};
 use super::config::Mode;
+use super::dialogue::{self, Association};
 use super::handler::{Caller, Handler};
 use super::link::Link;
-use super::receive::{Begun, Receiver, Taken};
+use super::receive::{Receiver, Takes};
 use super::standing::{Counted, Standing};
 use super::stream::Stream;
 use crate::asn1::mta::MTABindError;
 use crate::network::{Count, Counts, Listeners};
-use crate::osi::rtse::{Indication, Open, OpenResponse, Request};
+use crate::osi::rtse::{Dialogue, Indication, Open, OpenResponse, Request};
 use crate::osi::transport::DisconnectReason;
 
 /// How many connections too many are told so at the same time; more are closed without a word.
@@ -43,7 +43,7 @@ pub struct Server<H: Handler> {
 
 /// What all associations of a server share.
 struct Shared<H: Handler> {
-    receiver: Receiver<H>,
+    receiver: Arc<Receiver<H>>,
     directory: Arc<Directory>,
     handler: Arc<H>,
     /// For associations.
@@ -53,7 +53,6 @@ struct Shared<H: Handler> {
     /// For connections that are being refused.
     turned_away: Arc<Semaphore>,
     addresses: Counts,
-    associations: AtomicU64,
 }
 
 impl<H: Handler> Server<H> {
@@ -72,10 +71,9 @@ impl<H: Handler> Server<H> {
             half_open: permits(config.max_half_open),
             turned_away: permits(TURNED_AWAY),
             addresses: Counts::default(),
-            receiver: Receiver::new(Arc::clone(&directory), Arc::clone(&handler)),
+            receiver: Arc::new(Receiver::new(Arc::clone(&directory), Arc::clone(&handler))),
             directory,
             handler,
-            associations: AtomicU64::new(0),
         };
         Ok(Self {
             listeners,
@@ -96,6 +94,11 @@ impl<H: Handler> Server<H> {
         self.secure.addresses()
     }
 
+    /// Who takes what comes on its associations.
+    pub(super) fn receiver(&self) -> Arc<dyn Takes> {
+        Arc::clone(&self.shared.receiver) as Arc<dyn Takes>
+    }
+
     /// Serves until `stop` is ready, then lets transfers under way end.
     pub async fn run(self, stop: impl Future<Output = ()> + Send) {
         let Self {
@@ -106,7 +109,8 @@ impl<H: Handler> Server<H> {
         let (stopping, stopped) = watch::channel(false);
         let serve = |listeners: Listeners, over_tls: bool| {
             let (shared, mut stopped) = (Arc::clone(&shared), stopped.clone());
-            let stop = async move { self::stop(&mut stopped).await };
+            // An error is a server that is gone.
+            let stop = async move { drop(stopped.wait_for(|stopped| *stopped).await) };
             listeners.serve(stop, GRACE, move |stream, from, associations, stopped| {
                 shared.admit(stream, from, over_tls, associations, stopped);
             })
@@ -130,7 +134,7 @@ impl<H: Handler> Shared<H> {
         stopped: watch::Receiver<bool>,
     ) {
         let shared = Arc::clone(self);
-        let number = shared.associations.fetch_add(1, Ordering::Relaxed);
+        let number = shared.directory.number();
         let span = info_span!("x400", peer = %from, association = number);
         match shared.entry(from.ip()) {
             Ok(entry) => {
@@ -220,7 +224,7 @@ fn permits(count: usize) -> Arc<Semaphore> {
 
 /// Refuses the transport connection of a caller too many.
 async fn turn_away(directory: &Directory, stream: TcpStream) {
-    let mut config = directory.stack(true);
+    let mut config = directory.stack(None);
     config.transport.refuse = Some(DisconnectReason::CONGESTION_AT_TSAP);
     config.transport.connect_timeout = config.transport.connect_timeout.min(TURN_AWAY);
     if let Ok(link) = Link::new(stream, config) {
@@ -228,25 +232,20 @@ async fn turn_away(directory: &Directory, stream: TcpStream) {
     }
 }
 
-/// Until the server stops.
-async fn stop(stopped: &mut watch::Receiver<bool>) {
-    // An error is a server that is gone.
-    drop(stopped.wait_for(|stopped| *stopped).await);
-}
-
-/// Serves one association from its first octet to its last.
+/// Serves one association from its first octet to its last, or until it serves somebody else.
 async fn serve<H: Handler>(
     shared: &Shared<H>,
     stream: Stream,
     from: SocketAddr,
     association: u64,
     mut entry: Entry,
-    mut stopped: watch::Receiver<bool>,
+    stopped: watch::Receiver<bool>,
 ) {
-    let patience = Duration::from_secs(shared.directory.config().open_timeout);
+    let directory = &shared.directory;
+    let patience = Duration::from_secs(directory.config().open_timeout);
     let half_open = sleep(patience);
     tokio::pin!(half_open);
-    let mut link = match Link::new(stream, shared.directory.stack(true)) {
+    let mut link = match Link::new(stream, directory.stack(None)) {
         Ok(link) => link,
         Err(fault) => return debug!(%fault, "the connection was lost"),
     };
@@ -257,90 +256,89 @@ async fn serve<H: Handler>(
         address: from,
         association,
     };
+    let mut stopped = Some(stopped);
     // Whether the log says why there is no association.
     let mut is_told = false;
-    let mut taken = Taken::default();
-    loop {
+    let (two_way, sends) = loop {
         let told = tokio::select! {
             told = link.next() => told,
-            () = stop(&mut stopped) => {
+            () = dialogue::stop(&mut stopped) => {
                 let explanation = "the server stops".to_owned();
                 if let Err(misuse) = link.request(Request::Abort { explanation }) {
                     debug!(%misuse, "not aborted");
                 }
                 return link.finish().await;
             }
-            () = &mut half_open, if entry.room.is_none() => {
+            () = &mut half_open => {
                 if !is_told {
                     warn!("closed: no association within {patience:?}");
                 }
                 return;
             }
         };
-        let answer = match told {
+        match told {
             None => return,
             Some(Indication::Open(open)) => {
                 let shown = link.stream().certificates();
-                let answer = welcome(shared, &open, shown, &mut caller, &mut entry).await;
-                let config = shared.directory.config();
-                let peer = caller.peer.as_deref();
-                if let Some(peer) = peer.and_then(|name| shared.directory.peer(name)) {
-                    let idle = peer.idle_timeout(config.idle_timeout);
-                    link.set_idle_timeout(idle.map(|idle| idle.saturating_mul(2)));
+                let (answer, sends) = welcome(shared, &open, shown, &mut caller, &mut entry).await;
+                if let Err(misuse) = link.request(Request::OpenResponse(answer)) {
+                    return error!(%misuse, "a request out of place");
                 }
-                is_told |= entry.room.is_none();
-                Some(answer)
-            }
-            Some(Indication::TransferBegin { activity }) => {
-                taken.heard();
-                let begun = Begun::Start(activity);
-                let receiver = &shared.receiver;
-                receiver
-                    .receive(&mut link, &caller, begun, &mut taken)
-                    .await
-            }
-            Some(Indication::TransferResume {
-                old,
-                activity,
-                point,
-            }) => {
-                let begun = Begun::Resume(old, activity, point);
-                let receiver = &shared.receiver;
-                receiver
-                    .receive(&mut link, &caller, begun, &mut taken)
-                    .await
-            }
-            Some(Indication::Close) => {
-                taken.heard();
-                Some(Request::CloseResponse)
-            }
-            // We have nothing to send on it.
-            Some(Indication::TurnGive) => Some(Request::TurnGive),
-            Some(Indication::UAbort { explanation } | Indication::PAbort { explanation }) => {
-                info!(mta = caller.mta, explanation, "association ended");
+                if entry.room.is_some() {
+                    break (open.dialogue == Dialogue::TwoWayAlternate, sends);
+                }
                 is_told = true;
-                None
             }
-            Some(_) => None,
-        };
-        if let Some(Err(misuse)) = answer.map(|answer| link.request(answer)) {
-            error!(%misuse, "a request out of place");
-            return;
+            Some(Indication::UAbort { explanation } | Indication::PAbort { explanation }) => {
+                info!(mta = caller.mta, explanation, "no association");
+                is_told = true;
+            }
+            Some(_) => {}
         }
+    };
+    let peer = caller.peer.as_deref();
+    let (peer, standing) = (
+        peer.and_then(|name| directory.peer(name)),
+        peer.and_then(|name| directory.standing(name)),
+    );
+    link.set_transfer_timeout(directory.config().rts(peer).transfer_timeout);
+    if let Some(peer) = peer {
+        let idle = peer.idle_timeout(directory.config().idle_timeout);
+        link.set_idle_timeout(idle.map(|idle| idle.saturating_mul(2)));
     }
+    let standing = standing.filter(|_| sends);
+    let counted = standing.map(Standing::count_caller);
+    if counted.is_some() {
+        shared.handler.opened(&caller).await;
+    }
+    let association = Association {
+        link,
+        caller,
+        ours: false,
+        two_way,
+        standing: standing.cloned(),
+        receiver: Some(Arc::clone(&shared.receiver) as Arc<dyn Takes>),
+        patience: None,
+        permanent: 0,
+        stopped,
+        _holds: Box::new((entry, counted)),
+        state: dialogue::State::default(),
+    };
+    association.stand().await;
 }
 
-/// The answer to a caller; one that is accepted has its `entry` in the room for associations.
+/// The answer to a caller, and whether we send to it on its association; one that is accepted has its
+/// `entry` in the room for associations.
 async fn welcome<H: Handler>(
     shared: &Shared<H>,
     open: &Open,
     shown: &[CertificateDer<'static>],
     caller: &mut Caller,
     entry: &mut Entry,
-) -> Request {
+) -> (OpenResponse, bool) {
     let refuse = |explanation: &str, response: OpenResponse| {
         warn!(explanation, "association refused");
-        Request::OpenResponse(response)
+        (response, false)
     };
     let welcome = match shared.directory.judge(open, caller.address, shown) {
         Ok(welcome) => welcome,
@@ -373,5 +371,5 @@ async fn welcome<H: Handler>(
         mode,
         "association accepted"
     );
-    Request::OpenResponse(welcome.response)
+    (welcome.response, welcome.sends)
 }

@@ -10,6 +10,7 @@ use tokio::sync::Notify;
 
 use super::config::Peer;
 use super::failure::{Failure, Step};
+use super::offers::Offers;
 
 /// How we stand with one peer.
 #[derive(Debug, Default)]
@@ -17,7 +18,10 @@ pub struct Standing {
     disabled: AtomicBool,
     outgoing: AtomicUsize,
     incoming: AtomicUsize,
+    /// Of those incoming, the ones on which we send, too.
+    callers: AtomicUsize,
     queued: AtomicUsize,
+    offers: Offers,
     past: Mutex<Past>,
     /// An association has ended, or the peer was enabled or disabled.
     changed: Notify,
@@ -78,6 +82,7 @@ impl Drop for Counted {
     fn drop(&mut self) {
         (self.of)(&self.standing).fetch_sub(1, Ordering::Relaxed);
         self.standing.changed.notify_one();
+        self.standing.offers.stir();
     }
 }
 
@@ -204,6 +209,21 @@ impl Standing {
             standing: Arc::clone(self),
             of,
         }
+    }
+
+    /// Counts an association that the peer has opened and on which we send, too.
+    pub(super) fn count_caller(self: &Arc<Self>) -> Counted {
+        self.count(|standing| &standing.callers)
+    }
+
+    /// How many of these there are.
+    pub(super) fn callers(&self) -> usize {
+        self.callers.load(Ordering::Relaxed)
+    }
+
+    /// The associations with the peer that wait for transfers.
+    pub(super) fn offers(&self) -> &Offers {
+        &self.offers
     }
 
     /// How many associations we have opened to the peer.

@@ -4,7 +4,7 @@ mod modes;
 mod recovery;
 
 use std::io;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::time::Duration;
 
@@ -19,7 +19,9 @@ use crate::octets::Octets;
 
 mod associations;
 mod failures;
+mod rts;
 mod tls;
+mod turns;
 
 /// Keeps what arrives, or refuses it.
 #[derive(Default)]
@@ -27,6 +29,10 @@ struct Keeper {
     arrived: Mutex<Vec<(Caller, Bytes, Arrived)>>,
     refuse: Mutex<Option<RefusalReason>>,
     begun: AtomicUsize,
+    /// How often a peer was ready to be sent to.
+    opened: AtomicUsize,
+    /// Milliseconds it takes to keep an APDU.
+    delay: AtomicU64,
 }
 
 struct Memory(Vec<u8>);
@@ -44,12 +50,18 @@ impl Spool for Memory {
 impl Handler for Keeper {
     type Spool = Memory;
 
+    async fn opened(&self, _: &Caller) {
+        self.opened.fetch_add(1, Ordering::Relaxed);
+    }
+
     async fn begin(&self, _: &Caller) -> Result<Memory, Refusal> {
         self.begun.fetch_add(1, Ordering::Relaxed);
         Ok(Memory(Vec::new()))
     }
 
     async fn commit(&self, from: &Caller, spool: Memory, arrived: Arrived) -> Result<(), Refusal> {
+        let delay = self.delay.load(Ordering::Relaxed);
+        tokio::time::sleep(Duration::from_millis(delay)).await;
         match *self.refuse.lock().unwrap() {
             Some(reason) => Err(Refusal {
                 reason,

@@ -17,6 +17,19 @@ pub enum Urgency {
     Urgent,
 }
 
+impl Urgency {
+    /// The priority with which the turn is asked for to send a message; the less the more pressing.
+    /// 0 is left for the release of the association (X.218 clause 9.4.1.1).
+    #[must_use]
+    pub fn priority(self) -> u8 {
+        match self {
+            Self::Urgent => 1,
+            Self::Normal => 2,
+            Self::NonUrgent => 3,
+        }
+    }
+}
+
 /// The transfer-time of X.218 (clause 8.3), by priority, in seconds.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(default, deny_unknown_fields, rename_all = "kebab-case")]

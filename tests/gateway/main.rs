@@ -22,4 +22,5 @@ mod pins;
 mod quarantine;
 mod serve;
 mod transfers;
+mod turns;
 mod world;

@@ -24,6 +24,7 @@ use mixgate::smtp::{self, Accepted, Receiver, Reply, SessionInfo, Sink};
 use mixgate::x400::{
     self, Apdu, ApduKind, Arrived, Caller, Directory, Handler, Refusal, RefusalReason, Spool,
 };
+use tokio::sync::watch;
 use tokio::task::JoinHandle;
 
 use crate::audit::{Auditor, Message, Place, To, Way};
@@ -255,6 +256,65 @@ impl Handler for Desk {
     }
 }
 
+/// The hub as an MTA that only calls, and keeps an association open on which both sides send.
+pub struct CallingHub {
+    /// Its users.
+    pub users: MtaUser,
+    /// Milliseconds it takes to answer for a message that has arrived.
+    pub delay: Arc<AtomicU64>,
+    tasks: [JoinHandle<()>; 2],
+    _tending: watch::Sender<bool>,
+}
+
+impl CallingHub {
+    /// Calls `gateway`.
+    pub async fn start(gateway: SocketAddr, auditor: &Arc<Auditor>) -> Self {
+        let desk = Desk {
+            auditor: Arc::clone(auditor),
+            delay: Arc::default(),
+            refusals: Arc::default(),
+            place: Place::Hub,
+        };
+        let delay = Arc::clone(&desk.delay);
+        let gateway = x400::Peer {
+            two_way_alternate: true,
+            permanent: 1,
+            open_interval: Some(1),
+            max_associations: Some(1),
+            ..MtaUser::peer(gateway)
+        };
+        let config = x400::Config {
+            listen: Vec::new(),
+            checkpoint_size: 1,
+            peer: vec![gateway],
+            ..x400::Config::default()
+        };
+        let directory = Arc::new(Directory::new(config, "HUB").unwrap());
+        let server = x400::Server::bind(Arc::clone(&directory), Arc::new(desk));
+        let server = server.await.unwrap();
+        let client = Arc::new(x400::Client::new(directory).with(&server));
+        let (tending, stopped) = watch::channel(false);
+        let tended = tokio::spawn(Arc::clone(&client).tend(stopped));
+        Self {
+            users: MtaUser {
+                client,
+                auditor: Arc::clone(auditor),
+            },
+            delay,
+            tasks: [tended, tokio::spawn(server.run(std::future::pending()))],
+            _tending: tending,
+        }
+    }
+}
+
+impl Drop for CallingHub {
+    fn drop(&mut self) {
+        for task in &self.tasks {
+            task.abort();
+        }
+    }
+}
+
 /// An Internet user who hands in mail, one after another.
 pub struct MailUser {
     gateway: smtp::Destination,
@@ -318,20 +378,24 @@ pub struct MtaUser {
 impl MtaUser {
     /// Transfers to `gateway`.
     pub fn new(gateway: SocketAddr, auditor: &Arc<Auditor>) -> Self {
-        let gateway = x400::Peer {
-            name: "gateway".to_owned(),
-            connect: vec![gateway.to_string()],
-            mta: "GW".to_owned(),
-            ..x400::Peer::default()
-        };
         let config = x400::Config {
-            peer: vec![gateway],
+            peer: vec![Self::peer(gateway)],
             ..x400::Config::default()
         };
         let directory = Directory::new(config, "HUB").unwrap();
         Self {
             client: Arc::new(x400::Client::new(Arc::new(directory))),
             auditor: Arc::clone(auditor),
+        }
+    }
+
+    /// The gateway, as its neighbours know it.
+    fn peer(gateway: SocketAddr) -> x400::Peer {
+        x400::Peer {
+            name: "gateway".to_owned(),
+            connect: vec![gateway.to_string()],
+            mta: "GW".to_owned(),
+            ..x400::Peer::default()
         }
     }
 

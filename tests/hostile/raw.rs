@@ -38,7 +38,10 @@ impl Raw {
         Self {
             from: stream.local_addr().unwrap(),
             stream,
-            stack: Stack::new(world.hostile.stack(false), Instant::now()),
+            stack: Stack::new(
+                world.hostile.stack(world.hostile.config().peer.first()),
+                Instant::now(),
+            ),
             told: VecDeque::new(),
         }
     }

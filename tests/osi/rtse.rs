@@ -4,7 +4,7 @@ use bytes::Bytes;
 use mixgate::osi::presentation::{self, Address, Oid, Pdv};
 use mixgate::osi::rtse::{
     Activity, Below, Config, Contexts, Dialogue, Indication, Mode, Open, OpenResponse, Outgoing,
-    RTSE_CONTEXT, Refusal, Request, Resumption, Rtse,
+    RTSE_CONTEXT, Refusal, RefuseReason, Request, Resumption, Rtse,
 };
 use mixgate::osi::spdu::{ConnectionIdentifier, Serial};
 use mixgate::osi::{acse, session};
@@ -102,7 +102,7 @@ fn request(event: &str) -> Option<Request> {
             user_data: bind(),
         }),
         "RT-OPrsp-" => Request::OpenResponse(OpenResponse::Refuse {
-            transient: false,
+            reason: RefuseReason::VALIDATIONFAILURE,
             user_data: bind(),
         }),
         "RT-TRreq" => Request::Transfer,

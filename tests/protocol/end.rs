@@ -359,7 +359,8 @@ pub fn end(
         (config.checkpoint_size, config.window_size) = points;
     }
     let directory = Directory::new(config, &us.mta).map_err(|fault| fault.to_string())?;
-    let mut stack = directory.stack(ours == Side::Responder);
+    let called = (ours == Side::Initiator).then(|| &directory.config().peer[0]);
+    let mut stack = directory.stack(called);
     stack.transport.tpdu_size = terms.tpdu_size.unwrap_or(cr.tpdu_size);
     stack.session.tsdu_maximum = terms.tsdu_maximum;
     if ours == Side::Initiator {

@@ -283,7 +283,7 @@ fn refused(root: &Path) -> Result<(), Failed> {
         ..Config::default()
     };
     let directory = Directory::new(config, "MTA-A")?;
-    let mut stack = directory.stack(false);
+    let mut stack = directory.stack(Some(&directory.config().peer[0]));
     stack.transport.reference = cr.source_reference;
     let now = Instant::now();
     let mut stack = Stack::new(stack, now);

@@ -28,8 +28,8 @@ use crate::gateway::subject::{Addressee, Subject};
 use crate::gateway::{Gateway, clock, wire};
 use crate::mixer::basic::time::Time;
 use crate::queue::{
-    Accepted, DuplicateKey, Identifier, IdentifierKind, Item, ItemId, NewItem, Origin, Priority,
-    Recipient, Spool, StoreError, Transfer, TransferKind,
+    Accepted, Change, DuplicateKey, Filter, Identifier, IdentifierKind, Item, ItemId, NewItem,
+    Origin, Priority, Recipient, Spool, StoreError, Transfer, TransferKind,
 };
 use crate::x400::{self, ApduKind, Arrived, Caller, Handler, Refusal, RefusalReason};
 
@@ -45,6 +45,26 @@ impl x400::Spool for Spool {
 
 impl Handler for TransferIn {
     type Spool = Spool;
+
+    async fn opened(&self, to: &Caller) {
+        let Some(caller) = &to.peer else {
+            return;
+        };
+        let rules = self.0.rules();
+        for peer in &rules.config.x400.peer {
+            if !rules.sharers_of(&peer.name).any(|name| name == caller) {
+                continue;
+            }
+            let filter = Filter {
+                route: Some(peer.name.clone()),
+                ..Filter::default()
+            };
+            let store = self.0.store();
+            if let Err(error) = store.change(filter, Change::Retry, clock::now()).await {
+                tracing::error!(%error, route = peer.name, "what waits is not tried at once");
+            }
+        }
+    }
 
     async fn begin(&self, _from: &Caller) -> Result<Spool, Refusal> {
         Ok(self.0.store().spool(ItemId::generate()))

@@ -3,14 +3,14 @@
 use bytes::Bytes;
 
 use super::apdu::{self, Apdu};
-use super::receiving::{Receiving, Withdrawal};
+use super::receiving::{Receiving, Withdrawal, linked};
 use super::sending::Sending;
 use super::{
     Activity, Below, Config, Dialogue, Indication, Misuse, Outgoing, Refused, Request, Waiting,
 };
 use crate::asn1::rtse::AbortReason;
 use crate::osi::presentation::{self, Pdv};
-use crate::osi::spdu::{ConnectionIdentifier, ExceptionReason, LinkingInformation, Tokens};
+use crate::osi::spdu::{ConnectionIdentifier, ExceptionReason, Tokens};
 use crate::osi::{acse, session};
 
 /// One association at either end of it.
@@ -21,6 +21,8 @@ pub struct Rtse {
     pub(super) agreed: Agreed,
     /// Whether the turn is here.
     pub(super) turn: bool,
+    /// Whether we have asked for the turn, and it has not come.
+    asked: bool,
     sending: Option<Sending>,
     receiving: Option<Receiving>,
     /// How many activities were started here.
@@ -89,6 +91,7 @@ impl Rtse {
             phase: Phase::Idle,
             agreed,
             turn: false,
+            asked: false,
             sending: None,
             receiving: None,
             activities: 0,
@@ -136,7 +139,7 @@ impl Rtse {
             (Phase::Opening { .. } | Phase::Closing, ..) => Waiting::ForPeer,
             (Phase::Open, Some(sending), _) if sending.is_pulling() => Waiting::ForNobody,
             (Phase::Open, _, Some(receiving)) if receiving.is_owed() => Waiting::ForNobody,
-            (Phase::Open, None, None) => Waiting::ForWork,
+            (Phase::Open, None, None) if !self.asked => Waiting::ForWork,
             (Phase::Open, ..) => Waiting::ForPeer,
         }
     }
@@ -263,6 +266,7 @@ impl Rtse {
                 if refused || self.is_withdrawn() {
                     return misuse("RT-TURN-PLEASE request", "an activity is being ended");
                 }
+                self.asked = true;
                 out.push(Outgoing::Presentation(presentation::Request::TokenPlease {
                     tokens: Tokens::DATA,
                     user_data: vec![self.pdv(apdu::rttp(priority))],
@@ -381,7 +385,8 @@ impl Rtse {
             presentation::Indication::TokenPlease { user_data, .. } => {
                 let priority = match user_data.first().map(|pdv| apdu::read(&pdv.value)) {
                     Some(Ok(Apdu::TurnPlease { priority })) => priority,
-                    _ => u8::MAX,
+                    Some(_) => u8::MAX,
+                    None => 0,
                 };
                 out.push(Outgoing::Indication(Indication::TurnPlease { priority }));
             }
@@ -479,6 +484,7 @@ impl Rtse {
             }
             Session::ControlGive => {
                 self.turn = true;
+                self.asked = false;
                 out.push(Outgoing::Indication(Indication::TurnGive));
             }
             // RTSE gives tokens all together; a single one changes nothing.
@@ -579,21 +585,5 @@ pub(super) fn broken(opening: bool, explanation: String) -> Indication {
         Indication::OpenConfirm(Err(refused))
     } else {
         Indication::PAbort { explanation }
-    }
-}
-
-/// What a resumed activity was called, read on a connection; what is not said is of this one.
-fn linked(old: LinkingInformation, here: &ConnectionIdentifier) -> Activity {
-    let connection = match (old.calling_ss_user_reference, old.common_reference) {
-        (None, None) => here.clone(),
-        (reference, common) => ConnectionIdentifier {
-            ss_user_reference: reference.unwrap_or_default(),
-            common_reference: common.unwrap_or_default(),
-            additional_reference: old.additional_reference.unwrap_or_default(),
-        },
-    };
-    Activity {
-        connection,
-        identifier: old.activity_identifier,
     }
 }

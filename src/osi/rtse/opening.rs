@@ -75,14 +75,7 @@ impl Rtse {
                     user_information: vec![self.pdv(rtoac)],
                 })));
             }
-            OpenResponse::Refuse {
-                transient,
-                user_data,
-            } => {
-                let reason = match transient {
-                    true => RefuseReason::RTSBUSY,
-                    false => RefuseReason::VALIDATIONFAILURE,
-                };
+            OpenResponse::Refuse { reason, user_data } => {
                 self.refuse(reason, Some(&user_data), out);
             }
         }

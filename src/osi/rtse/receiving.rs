@@ -3,10 +3,10 @@
 use bytes::Bytes;
 
 use super::apdu::{self, Apdu};
-use super::{Indication, Misuse, Outgoing, Refusal};
+use super::{Activity, Indication, Misuse, Outgoing, Refusal};
 use crate::osi::presentation::Mode;
 use crate::osi::session;
-use crate::osi::spdu::{ExceptionReason, Serial};
+use crate::osi::spdu::{ConnectionIdentifier, ExceptionReason, LinkingInformation, Serial};
 
 /// An APDU being received.
 #[derive(Debug)]
@@ -188,5 +188,21 @@ impl Receiving {
             },
             user_data: Bytes::new(),
         }));
+    }
+}
+
+/// What a resumed activity was called, read on a connection; what is not said is of this one.
+pub(super) fn linked(old: LinkingInformation, here: &ConnectionIdentifier) -> Activity {
+    let connection = match (old.calling_ss_user_reference, old.common_reference) {
+        (None, None) => here.clone(),
+        (reference, common) => ConnectionIdentifier {
+            ss_user_reference: reference.unwrap_or_default(),
+            common_reference: common.unwrap_or_default(),
+            additional_reference: old.additional_reference.unwrap_or_default(),
+        },
+    };
+    Activity {
+        connection,
+        identifier: old.activity_identifier,
     }
 }

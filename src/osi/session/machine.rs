@@ -181,6 +181,12 @@ impl Session {
         self.state
     }
 
+    /// Whether all tokens are on their way to the peer, which has not confirmed that it has them.
+    #[must_use]
+    pub fn is_giving(&self) -> bool {
+        self.state == State::AwaitGiveTokensAck
+    }
+
     /// The tokens held here.
     #[must_use]
     pub fn tokens(&self) -> Tokens {

@@ -2,8 +2,8 @@
 //!
 //! For each peer there are at most so many associations, all but the first only while many messages
 //! wait. One that has nothing to do waits for the next transfer, and is released when it has waited
-//! long enough, its peer ends it, or its peer's schedule does. Permanent ones are opened anew. A
-//! transfer that breaks off when its peer had confirmed a part is resumed on another association (X.228
+//! long enough, its peer ends it, or its peer's schedule does. Permanent ones are opened anew. One that
+//! the peer has opened is as good, if it is two-way alternate. A transfer that breaks off when its peer had confirmed a part is resumed on another association (X.228
 //! clause 7.8.1), at once if it can be, else when it is tried again.
 
 mod open;
@@ -24,9 +24,13 @@ use tokio::time::sleep;
 use tracing::{debug, info, warn};
 
 use super::association::Directory;
+use super::dialogue::Association;
 use super::failure::Failure;
+use super::handler::Handler;
+use super::receive::Takes;
+use super::server::Server;
 use super::standing::Standing;
-use pool::{Association, Pool};
+use pool::Pool;
 
 pub use pinned::{Keep, Keeping, Pinned};
 pub use transfer::Transfer;
@@ -90,6 +94,8 @@ pub enum Outcome {
 #[derive(Debug)]
 pub struct Client {
     directory: Arc<Directory>,
+    /// Who takes what peers send on the associations we open.
+    receiver: Option<Arc<dyn Takes>>,
     pools: Mutex<HashMap<String, Arc<Pool>>>,
     /// When the last association was opened.
     opened: Mutex<Timestamp>,
@@ -148,9 +154,20 @@ impl Client {
     pub fn new(directory: Arc<Directory>) -> Self {
         Self {
             directory,
+            receiver: None,
             pools: Mutex::default(),
             // What was opened before this process stays apart.
             opened: Mutex::new(Timestamp::now()),
+        }
+    }
+
+    /// The same with a server that takes what peers send on two-way alternate associations; without
+    /// one none is proposed.
+    #[must_use]
+    pub fn with<H: Handler>(self, server: &Server<H>) -> Self {
+        Self {
+            receiver: Some(server.receiver()),
+            ..self
         }
     }
 
@@ -166,7 +183,7 @@ impl Client {
             let explanation = format!("no peer is called {peer:?}");
             return failed(None, false, transfer.pinned, explanation);
         };
-        let _permit = pool.permit().await;
+        let _permit = pool.permit(transfer.urgency).await;
         let mut retries = pool.peer.transfer_retries;
         loop {
             match self.transfer_once(&pool, &mut transfer).await {
@@ -187,13 +204,17 @@ impl Client {
 
     async fn transfer_once(&self, pool: &Arc<Pool>, transfer: &mut Transfer) -> Outcome {
         let peer = &pool.peer;
-        if pool.standing.closed(peer, Timestamp::now()).is_some() {
-            pool.release().await;
-        }
+        let claimed = match pool.standing.closed(peer, Timestamp::now()) {
+            None => pool.claim(transfer.urgency, self.time(transfer)).await,
+            Some(_) => {
+                pool.release().await;
+                None
+            }
+        };
         let (mut relay, mut in_doubt) = (None, false);
         // A warm association may have gone stale unnoticed: then a new one gets the transfer.
-        if let Some(association) = pool.claim().await {
-            relay = Some(association.relay);
+        if let Some(association) = claimed {
+            relay = Some(association.caller.address);
             match self.over(pool, association, transfer).await {
                 Err(failure) if failure.may_go_on() => {
                     let explanation = failure.explanation;
@@ -227,7 +248,7 @@ impl Client {
                     };
                 }
             };
-            relay = Some(association.relay);
+            relay = Some(association.caller.address);
             match self.over(pool, association, transfer).await {
                 Err(failure) if again && failure.may_go_on() && failure.pinned.is_some() => {
                     again = false;
@@ -280,7 +301,7 @@ impl Client {
             } else if standing.outgoing() < peer.permanent {
                 wait = SHORTEST_WAIT;
                 match self.associate(pool).await {
-                    Ok(association) => pool.keep(association, None),
+                    Ok(association) => pool.keep(association),
                     Err(unopened) => {
                         if unopened.tried {
                             let why = unopened.failure.what;
@@ -333,14 +354,18 @@ impl Client {
         mut association: Association,
         transfer: &Transfer,
     ) -> Result<SocketAddr, transfer::Failure> {
-        let time = self.directory.config().transfer_time.of(transfer.urgency);
+        let time = self.time(transfer);
         let ended = association.transfer(&pool.peer, transfer, time).await;
-        let relay = association.relay;
+        let relay = association.caller.address;
         if !association.link.is_over() {
-            let idle = self.directory.config().idle_timeout;
-            pool.keep(association, pool.peer.idle_timeout(idle));
+            pool.keep(association);
         }
         ended.map(|()| relay)
+    }
+
+    /// How long a transfer may take.
+    fn time(&self, transfer: &Transfer) -> Duration {
+        self.directory.config().transfer_time.of(transfer.urgency)
     }
 }
 

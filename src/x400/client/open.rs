@@ -1,8 +1,8 @@
 //! Opening an association: the name, the connection, the layers on it, and the bind.
 
 use std::net::SocketAddr;
-use std::sync::PoisonError;
 use std::sync::atomic::Ordering;
+use std::sync::{Arc, PoisonError};
 use std::time::{Duration, Instant};
 
 use jiff::Timestamp;
@@ -11,13 +11,15 @@ use tokio::time::timeout;
 use tracing::info;
 
 use super::super::config::Peer;
+use super::super::dialogue::{self, Association};
 use super::super::failure::{Failure, Step};
+use super::super::handler::Caller;
 use super::super::link::Link;
 use super::super::stream::Stream;
 use super::super::tls::Side;
-use super::pool::{Association, Pool};
+use super::pool::Pool;
 use super::{Client, Greeting, Pinged};
-use crate::osi::rtse::{Indication, Request};
+use crate::osi::rtse::{Dialogue, Indication, Request};
 
 /// A call that came to nothing.
 #[derive(Debug)]
@@ -45,6 +47,14 @@ impl Client {
                 tried: false,
             });
         }
+        if peer.connect.is_empty() {
+            return Err(Unopened {
+                relay: None,
+                failure: nowhere(peer),
+                again: None,
+                tried: false,
+            });
+        }
         let mut failed = (None, nowhere(peer));
         for address in self.addresses(pool) {
             let found = match self.find(&address).await {
@@ -56,7 +66,7 @@ impl Client {
             };
             for relay in found {
                 match self.call(pool, relay).await {
-                    Ok(association) => {
+                    Ok((association, _)) => {
                         standing.called(Ok(()), Timestamp::now());
                         return Ok(association);
                     }
@@ -97,8 +107,8 @@ impl Client {
             };
             for relay in found {
                 let begun = Instant::now();
-                let association = match self.call(pool, relay).await {
-                    Ok(association) => association,
+                let (association, greeting) = match self.call(pool, relay).await {
+                    Ok(opened) => opened,
                     Err(failure) => {
                         pinged.push(Pinged::failed(address, Some(relay), failure));
                         continue;
@@ -106,7 +116,7 @@ impl Client {
                 };
                 let greeting = Greeting {
                     milliseconds: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
-                    ..association.greeting.clone()
+                    ..greeting
                 };
                 pinged.push(if association.release().await {
                     Pinged::answered(address, relay, greeting)
@@ -152,7 +162,11 @@ impl Client {
     }
 
     /// Opens an association at one address.
-    async fn call(&self, pool: &Pool, relay: SocketAddr) -> Result<Association, Failure> {
+    async fn call(
+        &self,
+        pool: &Pool,
+        relay: SocketAddr,
+    ) -> Result<(Association, Greeting), Failure> {
         let patience = self.patience();
         let stream = match timeout(patience, TcpStream::connect(relay)).await {
             Ok(Ok(stream)) => stream,
@@ -183,16 +197,21 @@ impl Client {
         pool: &Pool,
         stream: Stream,
         relay: SocketAddr,
-    ) -> Result<Association, Failure> {
+    ) -> Result<(Association, Greeting), Failure> {
         let peer = &pool.peer;
         let internal = |fault: &dyn ToString| {
             let advice = "This is a fault of ours: please report it.";
             Failure::new(Step::Transport, fault.to_string(), advice)
         };
-        let mut link = Link::new(stream, self.directory.stack(false))
+        let mut link = Link::new(stream, self.directory.stack(Some(peer)))
             .map_err(|fault| Failure::of_connection(&fault))?;
         let now = self.moment().strftime("%y%m%d%H%M%SZ").to_string();
-        let open = self.directory.open(peer, &now);
+        let mut open = self.directory.open(peer, &now);
+        // Without a server there is nobody to take what the peer would send.
+        if self.receiver.is_none() {
+            open.dialogue = Dialogue::Monologue;
+        }
+        let two_way = open.dialogue == Dialogue::TwoWayAlternate;
         link.request(Request::Open(Box::new(open)))
             .map_err(|misuse| internal(&misuse))?;
         while let Some(told) = link.next().await {
@@ -209,18 +228,33 @@ impl Client {
                             return Err(failure);
                         }
                     };
-                    info!(peer = peer.name, %relay, "association opened");
-                    return Ok(Association {
+                    info!(peer = peer.name, %relay, two_way, "association opened");
+                    let greeting = Greeting {
+                        mta: mta.clone(),
+                        checkpoint_size: opened.checkpoint_size,
+                        window_size: opened.window_size,
+                        milliseconds: 0,
+                    };
+                    let association = Association {
                         link,
-                        relay,
-                        greeting: Greeting {
+                        caller: Caller {
+                            peer: Some(peer.name.clone()),
                             mta,
-                            checkpoint_size: opened.checkpoint_size,
-                            window_size: opened.window_size,
-                            milliseconds: 0,
+                            mode: peer.mode,
+                            address: relay,
+                            association: self.directory.number(),
                         },
-                        _counted: pool.standing.count_outgoing(),
-                    });
+                        ours: true,
+                        two_way,
+                        standing: Some(Arc::clone(&pool.standing)),
+                        receiver: self.receiver.clone(),
+                        patience: peer.idle_timeout(self.directory.config().idle_timeout),
+                        permanent: peer.permanent,
+                        stopped: None,
+                        _holds: Box::new(pool.standing.count_outgoing()),
+                        state: dialogue::State::default(),
+                    };
+                    return Ok((association, greeting));
                 }
                 Indication::OpenConfirm(Err(refused)) => {
                     let failure = match link.fault() {
@@ -253,7 +287,8 @@ fn nowhere(peer: &Peer) -> Failure {
     Failure::new(
         Step::Configuration,
         format!("peer {:?} has no address to connect to", peer.name),
-        "It only calls us. To call it, set connect to its host and port.",
+        "It only calls us. To call it, set connect to its host and port; or let what waits leave \
+         when it calls: set two-way-alternate, if it proposes that.",
     )
 }
 

@@ -9,9 +9,9 @@ use tracing::{debug, info};
 
 use super::super::apdu::{Apdu, Wrapped, Wrapping};
 use super::super::config::{Peer, Urgency};
+use super::super::dialogue::{Association, NoTurn};
 use super::super::transfer::Encoding;
 use super::pinned::{self, Keep, Pinned, Pinning};
-use super::pool::Association;
 use crate::osi::presentation::Misuse;
 use crate::osi::rtse::{Indication, Request};
 
@@ -95,8 +95,8 @@ impl Association {
         })
     }
 
-    /// Transfers one APDU to this peer. What cannot be resumed is sent from its start, unless the
-    /// peer may have it already.
+    /// Transfers one APDU to this peer, when the turn is here. What cannot be resumed is sent from its
+    /// start, unless the peer may have it already.
     pub(super) async fn transfer(
         &mut self,
         peer: &Peer,
@@ -118,7 +118,13 @@ impl Association {
                 from = None;
             }
         }
-        match self.attempt(peer, transfer, from.clone(), time).await {
+        let turn = self.turn(transfer.urgency.priority(), time).await;
+        let attempted = match turn {
+            Ok(()) => self.attempt(peer, transfer, from.clone(), time).await,
+            Err(NoTurn::Late) => Err(Failure::local(format!("no turn to send within {time:?}"))),
+            Err(NoTurn::Ended(why)) => Err(Failure::broken(why)),
+        };
+        match attempted {
             Err(failure) if failure.not_resumed && !failure.in_doubt => {
                 debug!(peer = peer.name, failure.explanation, "sent from its start");
                 self.attempt(peer, transfer, None, time).await
@@ -252,6 +258,10 @@ impl Association {
                 }
                 Indication::PAbort { explanation } | Indication::UAbort { explanation } => {
                     return Err(Failure::broken(explanation));
+                }
+                Indication::TurnPlease { priority } => {
+                    self.please(priority);
+                    continue;
                 }
                 _ => continue,
             };

@@ -210,7 +210,7 @@ async fn x227_application_context() {
     let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     let directory = Directory::new(Config::default(), "STORE").unwrap();
-    let mut stack = directory.stack(true);
+    let mut stack = directory.stack(None);
     stack.acse.application_contexts = vec![Oid::from_contents(&[0x2a, 3])];
     tokio::spawn(async move {
         let (stream, _) = listener.accept().await.unwrap();

@@ -2,9 +2,9 @@
 
 use super::*;
 
-/// Passes connections on to a server: the n-th until so many octets have passed from the client;
-/// then it is cut, on the client's side alone if `half`.
-async fn cutting(to: String, cuts: Vec<usize>, half: bool) -> String {
+/// Passes connections on to a server: the n-th until so many octets have passed from the client, or to
+/// it if `back`; then it is cut, on the client's side alone if `half`.
+pub(super) async fn cutting(to: String, cuts: Vec<usize>, half: bool, back: bool) -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let address = listener.local_addr().unwrap().to_string();
     tokio::spawn(async move {
@@ -13,8 +13,11 @@ async fn cutting(to: String, cuts: Vec<usize>, half: bool) -> String {
         while let Ok((client, _)) = listener.accept().await {
             let server = TcpStream::connect(&to).await.unwrap();
             let left = cuts.next().unwrap_or(usize::MAX);
-            let ((mut from_client, mut to_client), (mut from_server, mut to_server)) =
-                (client.into_split(), server.into_split());
+            let ends = match back {
+                false => (client.into_split(), server.into_split()),
+                true => (server.into_split(), client.into_split()),
+            };
+            let ((mut from_client, mut to_client), (mut from_server, mut to_server)) = ends;
             let (hold, held) = oneshot::channel::<()>();
             open.push(hold);
             tokio::spawn(async move {
@@ -56,7 +59,7 @@ async fn cut(cuts: Vec<usize>, half: bool) -> Running {
     .await;
     let mut config = running.client.directory().config().clone();
     let to = config.peer[0].connect[1].clone();
-    config.peer[0].connect = vec![cutting(to, cuts, half).await];
+    config.peer[0].connect = vec![cutting(to, cuts, half, false).await];
     running.client = Arc::new(Client::new(Arc::new(Directory::new(config, "GW").unwrap())));
     running
 }
@@ -69,7 +72,7 @@ fn arrived(running: &Running) -> Vec<Bytes> {
         .collect()
 }
 
-fn octets_of(apdu: &Octets) -> Bytes {
+pub(super) fn octets_of(apdu: &Octets) -> Bytes {
     let mut all = bytes::BytesMut::new();
     for chunk in apdu.chunks() {
         all.extend_from_slice(&chunk);

@@ -1,6 +1,7 @@
 //! Opening, refusing and releasing associations.
 
 use super::*;
+use crate::osi::rtse::RefuseReason;
 
 #[test]
 fn x218_8_1_open_carries_everything_both_ways() {
@@ -43,13 +44,16 @@ fn x228_7_1_sizes_are_negotiated_downwards_and_zero_leaves_the_choice() {
 
 #[test]
 fn x228_7_1_a_refusal_brings_the_users_words() {
-    for transient in [true, false] {
+    for (reason, transient) in [
+        (RefuseReason::RTSBUSY, true),
+        (RefuseReason::VALIDATIONFAILURE, false),
+    ] {
         let mut pair = Pair::new();
         pair.ask(A, Request::Open(Box::new(open(63, 3))));
         pair.next(B);
         let user_data = Bytes::from_static(b"\x02\x01\x02");
         let refuse = OpenResponse::Refuse {
-            transient,
+            reason,
             user_data: user_data.clone(),
         };
         pair.ask(B, Request::OpenResponse(refuse));
@@ -66,12 +70,20 @@ fn x228_7_1_a_refusal_brings_the_users_words() {
 #[test]
 fn x228_8_in_x410_mode_a_refusal_brings_a_reason() {
     let [_, x410] = modes();
-    for (transient, reason) in [(true, "rtsBusy"), (false, "validationFailure")] {
+    for (reason, transient, name) in [
+        (RefuseReason::RTSBUSY, true, "rtsBusy"),
+        (RefuseReason::VALIDATIONFAILURE, false, "validationFailure"),
+        (
+            RefuseReason::UNACCEPTABLEDIALOGUEMODE,
+            false,
+            "unacceptableDialogueMode",
+        ),
+    ] {
         let mut pair = Pair::new();
         pair.ask(A, Request::Open(Box::new(open_in(&x410, 63, 3))));
         pair.next(B);
         let refuse = OpenResponse::Refuse {
-            transient,
+            reason,
             user_data: Bytes::from_static(b"\x02\x01\x02"),
         };
         pair.ask(B, Request::OpenResponse(refuse));
@@ -80,7 +92,7 @@ fn x228_8_in_x410_mode_a_refusal_brings_a_reason() {
         };
         assert_eq!((refused.transient, refused.user_data), (transient, None));
         assert!(
-            refused.explanation.contains(reason),
+            refused.explanation.contains(name),
             "{}",
             refused.explanation
         );

@@ -174,7 +174,12 @@ fn x228_7_5_the_turn_goes_to_and_fro() {
         );
         pair.ask(B, Request::TurnPlease { priority: 7 });
         assert_eq!(pair.next(A), Some(Indication::TurnPlease { priority: 7 }));
-        pair.ask(A, Request::TurnGive);
+        let given = pair.ends[A].request(Request::TurnGive, pair.now).unwrap();
+        let please = Request::TurnPlease { priority: 0 };
+        let refused = pair.ends[A].request(please, pair.now).unwrap_err();
+        assert!(refused.to_string().contains("on its way"), "{refused}");
+        pair.take(A, given);
+        pair.flow();
         assert_eq!(pair.next(B), Some(Indication::TurnGive));
         assert!(
             pair.ends[A].request(Request::Transfer, pair.now).is_err(),
