@@ -273,6 +273,7 @@ impl CallingHub {
             auditor: Arc::clone(auditor),
             delay: Arc::default(),
             refusals: Arc::default(),
+            parcels: Arc::default(),
             place: Place::Hub,
         };
         let delay = Arc::clone(&desk.delay);
