@@ -5,6 +5,7 @@
 use std::collections::BTreeMap;
 use std::fmt;
 use std::fs;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
@@ -286,6 +287,8 @@ impl Config {
                 x400.max_connections_per_address,
             ),
             ("max-half-open", x400.max_half_open),
+            ("open-timeout", seconds(x400.open_timeout)),
+            ("transfer-timeout", seconds(x400.transfer_timeout)),
         ] {
             if value == 0 {
                 fault("", format!("[x400] {key} must not be 0"));
@@ -298,10 +301,11 @@ impl Config {
         for peer in &self.x400.peer {
             if peer.name.is_empty() {
                 fault("", "a [[x400.peer]] has no name".to_owned());
-            } else if peer.name == "smtp" {
+            } else if RESERVED.contains(&peer.name.as_str()) {
+                let name = &peer.name;
                 fault(
-                    "smtp",
-                    "a peer must not be called smtp, which names the other side".into(),
+                    name,
+                    format!("a peer must not be called {name}, which names a route of its own"),
                 );
             } else if names.contains(&peer.name.as_str()) {
                 fault(
@@ -310,6 +314,16 @@ impl Config {
                 );
             }
             names.push(&peer.name);
+            for address in &peer.connect {
+                if !has_port(address) {
+                    let text = format!("{address} names no port; that of X.400 is 102: host:102");
+                    fault(address, text);
+                }
+            }
+            if peer.s_selector.0.len() > LONGEST_S_SELECTOR {
+                let text = "an s-selector has at most 16 octets (X.225 clause 8.3.1)";
+                fault(&peer.name, format!("{}: {text}", peer.name));
+            }
             for route in &peer.routes {
                 if let Err(error) = route.parse::<Attributes>() {
                     fault(route, format!("this route is no O/R address: {error}"));
@@ -337,6 +351,24 @@ impl Config {
         }
         problems
     }
+}
+
+/// What `gateway::route` calls the ways that lead to no peer.
+pub(crate) const RESERVED: [&str; 3] = ["smtp", "unreachable", "quarantine"];
+/// Octets of a session selector.
+const LONGEST_S_SELECTOR: usize = 16;
+
+/// A number of seconds, as far as it matters whether there are any.
+fn seconds(seconds: u64) -> usize {
+    usize::try_from(seconds).unwrap_or(usize::MAX)
+}
+
+/// Whether an address to call is complete: `host:102`, `192.0.2.1:102`, `[2001:db8::1]:102`.
+fn has_port(address: &str) -> bool {
+    let of_host = |(host, port): (&str, &str)| {
+        !host.is_empty() && !host.contains(':') && port.parse::<u16>().is_ok()
+    };
+    address.parse::<SocketAddr>().is_ok() || address.rsplit_once(':').is_some_and(of_host)
 }
 
 #[cfg(test)]
@@ -433,5 +465,22 @@ mod tests {
         assert!(
             problems("[[x400.peer]]\nname = \"a\"\npassword-file = \"/none\"\n").contains("/none")
         );
+        assert!(problems("[[x400.peer]]\nname = \"quarantine\"\n").contains("must not be called"));
+    }
+
+    #[test]
+    fn what_cannot_work_is_refused_before_it_fails() {
+        let peer = |key: &str| format!("[[x400.peer]]\nname = \"a\"\n{key}\n");
+        for address in ["hub.example.org", "2001:db8::1", "2001:db8::1:102x", ":102"] {
+            let shown = problems(&peer(&format!("connect = [\"{address}\"]")));
+            assert!(shown.contains("names no port"), "{shown}");
+        }
+        for address in ["hub:102", "192.0.2.1:102", "[2001:db8::1]:102"] {
+            let contents = peer(&format!("connect = [\"{address}\"]"));
+            assert!(Config::parse(Path::new("m.toml"), &contents).is_ok());
+        }
+        let long = peer("s-selector = \"seventeen-letters\"");
+        assert!(problems(&long).contains("16 octets"));
+        assert!(problems("[x400]\nopen-timeout = 0\n").contains("open-timeout must not be 0"));
     }
 }

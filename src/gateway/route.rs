@@ -226,6 +226,13 @@ fn squeezed(value: &str) -> String {
 mod tests {
     use super::*;
 
+    #[test]
+    fn no_peer_may_have_the_name_of_a_route_that_leads_to_none() {
+        for route in [SMTP, UNREACHABLE, QUARANTINE] {
+            assert!(crate::config::RESERVED.contains(&route), "{route}");
+        }
+    }
+
     fn route(address: &str, to: &str, cost: u32) -> Route {
         Route {
             address: address.parse().unwrap(),

@@ -57,9 +57,12 @@ impl Listeners {
         let (stopping, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
         tokio::pin!(stop);
+        let mut turn = 0;
         loop {
+            // Each is the first to be asked in its turn: a crowd at one leaves the others open.
+            turn += 1;
             tokio::select! {
-                accepted = self.accept() => match accepted {
+                accepted = self.accept(turn) => match accepted {
                     Ok((stream, from)) => admit(stream, from, &mut tasks, stopped.clone()),
                     Err(fault) => {
                         // Out of descriptors, or a connection that went away: neither lasts.
@@ -83,10 +86,18 @@ impl Listeners {
         }
     }
 
-    /// The next connection on any of them; waits for ever if there are none.
-    async fn accept(&self) -> io::Result<(TcpStream, SocketAddr)> {
+    /// The next connection on any of them, the first to be asked counted round from `turn`; waits
+    /// for ever if there are none.
+    async fn accept(&self, turn: usize) -> io::Result<(TcpStream, SocketAddr)> {
         std::future::poll_fn(|context| {
-            let mut polled = self.0.iter().map(|listener| listener.poll_accept(context));
+            let number = self.0.len();
+            let round = self
+                .0
+                .iter()
+                .cycle()
+                .skip(turn % number.max(1))
+                .take(number);
+            let mut polled = round.map(|listener| listener.poll_accept(context));
             polled.find(Poll::is_ready).unwrap_or(Poll::Pending)
         })
         .await
@@ -98,5 +109,30 @@ fn log_panic(ended: Result<(), JoinError>) {
         && fault.is_panic()
     {
         error!(%fault, "a connection ended in a fault of ours");
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_crowd_at_one_listener_leaves_the_other_open() {
+        let listeners = Listeners::bind("listen", &["127.0.0.1:0", "127.0.0.1:0"]).await;
+        let listeners = listeners.unwrap();
+        let [crowded, quiet] = listeners.addresses()[..] else {
+            panic!("two listeners");
+        };
+        let mut callers = Vec::new();
+        for _ in 0..4 {
+            callers.push(TcpStream::connect(crowded).await.unwrap());
+        }
+        callers.push(TcpStream::connect(quiet).await.unwrap());
+        let mut taken = Vec::new();
+        for turn in 0..4 {
+            let (stream, _) = listeners.accept(turn).await.unwrap();
+            taken.push(stream.local_addr().unwrap());
+        }
+        assert!(taken.contains(&quiet), "{taken:?}");
     }
 }

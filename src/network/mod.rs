@@ -96,13 +96,19 @@ impl FromStr for Network {
         let bits = if address.is_ipv4() { 32 } else { 128 };
         let prefix = match prefix {
             Some(prefix) => prefix
-                .parse()
+                .parse::<u8>()
                 .ok()
                 .filter(|p| *p <= bits)
                 .ok_or_else(fault)?,
             None => bits,
         };
-        Ok(Self { address, prefix })
+        let canonical = address.to_canonical();
+        // Of an IPv4 address mapped into IPv6 the bits before it count for nothing.
+        let mapped = if canonical == address { 0 } else { 96 };
+        Ok(Self {
+            address: canonical,
+            prefix: prefix.checked_sub(mapped).ok_or_else(fault)?,
+        })
     }
 }
 
@@ -120,6 +126,8 @@ mod tests {
         let one: Network = "2001:db8::1".parse().unwrap();
         assert!(one.contains("2001:db8::1".parse().unwrap()));
         assert!(!one.contains("2001:db8::2".parse().unwrap()));
+        let mapped: Network = "::ffff:192.0.2.0/120".parse().unwrap();
+        assert_eq!(mapped, network);
         for (everything, other) in [("0.0.0.0/0", "::1"), ("::/0", "192.0.2.1")] {
             let everything: Network = everything.parse().unwrap();
             assert!(everything.is_everything() && !network.is_everything());
@@ -130,6 +138,7 @@ mod tests {
             "10.0.0/8",
             "10/8",
             "::/129",
+            "::ffff:192.0.2.0/24",
             "x",
             "10.0.0.0/-1",
         ] {

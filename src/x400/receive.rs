@@ -133,12 +133,12 @@ impl<H: Handler> Receiver<H> {
                 Failpoint::ActivityEndNoConfirm.pass();
                 Some(Request::TransferResponse)
             }
-            Ok(Ended::Interrupted(received)) => {
+            Ok(Ended::Interrupted(received)) if received.progress.is_resumable() => {
                 let octets = received.progress.octets();
                 ticket.keep(*received, octets);
                 None
             }
-            Ok(Ended::Discarded) => None,
+            Ok(Ended::Interrupted(_) | Ended::Discarded) => None,
             Err(refusal) => refuse(link, caller, refusal),
         }
     }

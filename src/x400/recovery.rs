@@ -7,7 +7,7 @@
 //! ends with the `recovery-timeout`; what is forgotten costs only a transmission from the start.
 
 use std::collections::{HashMap, VecDeque};
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError, Weak};
 use std::time::{Duration, Instant};
 
@@ -59,6 +59,11 @@ impl Progress {
         Some(*at)
     }
 
+    /// Whether there is a point to go on from.
+    pub(super) fn is_resumable(&self) -> bool {
+        !self.points.is_empty()
+    }
+
     /// How many octets are here.
     pub(super) fn octets(&self) -> u64 {
         self.taken
@@ -84,6 +89,8 @@ pub(super) struct Recovery<T> {
     /// Something was kept, completed or forgotten.
     changed: Notify,
     tickets: AtomicU64,
+    /// Whether a task waits to forget what is too old.
+    purging: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -137,6 +144,7 @@ impl<T: Send + 'static> Recovery<T> {
             peers: Mutex::default(),
             changed: Notify::new(),
             tickets: AtomicU64::new(0),
+            purging: AtomicBool::new(false),
         })
     }
 
@@ -230,13 +238,22 @@ impl<T: Send + 'static> Recovery<T> {
         }
     }
 
-    /// Forgets what is older than the timeout, when that has passed.
+    /// Forgets what is older than the timeout, when that has passed: one task, however many
+    /// transfers break off.
     fn purge_later(self: &Arc<Self>) {
+        if self.purging.swap(true, Ordering::AcqRel) {
+            return;
+        }
         let (home, timeout): (Weak<Self>, _) = (Arc::downgrade(self), self.limits.timeout);
         tokio::spawn(async move {
-            sleep(timeout).await;
-            if let Some(home) = home.upgrade() {
-                home.purge(Instant::now());
+            loop {
+                sleep(timeout).await;
+                let Some(home) = home.upgrade() else { return };
+                // Before it looks: who keeps something from here on begins another.
+                home.purging.store(false, Ordering::Release);
+                if !home.purge(Instant::now()) || home.purging.swap(true, Ordering::AcqRel) {
+                    return;
+                }
             }
         });
     }
@@ -247,8 +264,8 @@ impl<T> Recovery<T> {
         self.peers.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Forgets what is older than the timeout.
-    fn purge(&self, now: Instant) {
+    /// Forgets what is older than the timeout; whether something remains.
+    fn purge(&self, now: Instant) -> bool {
         let mut peers = self.lock();
         for entries in peers.values_mut() {
             entries.retain(|entry| match entry.state {
@@ -259,6 +276,7 @@ impl<T> Recovery<T> {
             });
         }
         peers.retain(|_, entries| !entries.is_empty());
+        !peers.is_empty()
     }
 
     /// Puts a transfer of a ticket in another state, or forgets it; then what is too much.

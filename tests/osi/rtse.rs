@@ -4,7 +4,7 @@ use bytes::Bytes;
 use mixgate::osi::presentation::{self, Address, Oid, Pdv};
 use mixgate::osi::rtse::{
     Activity, Below, Config, Contexts, Dialogue, Indication, Mode, Open, OpenResponse, Outgoing,
-    RTSE_CONTEXT, Refusal, RefuseReason, Request, Resumption, Rtse,
+    RTSE_CONTEXT, Refusal, RefuseReason, Request, Resumption, Rtse, Waiting,
 };
 use mixgate::osi::spdu::{ConnectionIdentifier, Serial};
 use mixgate::osi::{acse, session};
@@ -57,15 +57,18 @@ const EVENTS: &[&str] = &[
     "RT-OPreq", "RT-OPrsp+", "RT-OPrsp-", "RT-TRreq", "RT-TRreq to resume", "octets", "many octets", "last octets",
     "stop", "interrupt", "secured", "RT-TRrsp+", "RT-TRrsp-", "RT-TPreq", "RT-TGreq", "RT-CLreq", "RT-CLrsp",
     "RT-UABreq",
-    "RTORQ", "A-ASCind without RTORQ", "RTOAC", "A-ASCcnf+ without RTOAC", "RTORJ",
+    "RTORQ", "RTORQ to recover", "A-ASCind without RTORQ", "RTOAC", "A-ASCcnf+ without RTOAC", "RTORJ",
     "A-ASCcnf- without RTORJ", "RTTP", "RTTR", "P-DTind without RTTR", "P-ACTSind", "P-ACTRind",
-    "P-SYNmind", "P-SYNmcnf", "P-ACTEind", "P-ACTEcnf", "P-ACTIind", "P-ACTIcnf", "P-ACTDind",
+    "P-SYNmind", "P-SYNmind implicit", "P-SYNmcnf", "P-ACTEind", "P-ACTEcnf", "P-ACTIind", "P-ACTIcnf", "P-ACTDind",
     "P-ACTDcnf", "P-UERind", "P-PERind", "P-CGind", "P-GTind", "A-RLSind", "A-RLScnf+",
     "RTAB of the user", "RTAB of the provider", "RTAB for a transfer completed", "A-ABRind without RTAB", "A-PABind", "TIM",
 ];
 
 /// More than a segment of the checkpoint size agreed, of which the window is full at once.
 const MANY: usize = 1025;
+
+/// An RTORQ whose connection data name the session connection of an association to recover.
+const RECOVER: &[u8] = b"\xb0\x17\xa3\x15\xa1\x13\x14\x02vm\x17\x0d261122045628Z";
 
 fn contexts() -> Contexts {
     Contexts {
@@ -174,6 +177,13 @@ fn incoming(event: &str, points: u32) -> Below {
     let presented = |indication| Below::Presentation(presentation::Indication::Session(indication));
     match event {
         "RTORQ" => sent(&[], "RT-OPreq"),
+        "RTORQ to recover" => match sent(&[], "RT-OPreq") {
+            Below::Acse(Associated::Associate(mut associate)) => {
+                associate.user_information[0].value = Bytes::from_static(RECOVER);
+                Below::Acse(Associated::Associate(associate))
+            }
+            other => other,
+        },
         "A-ASCind without RTORQ" => match sent(&[], "RT-OPreq") {
             Below::Acse(Associated::Associate(mut associate)) => {
                 associate.user_information.clear();
@@ -216,9 +226,9 @@ fn incoming(event: &str, points: u32) -> Below {
         "A-ABRind without RTAB" => Below::Acse(Associated::Abort(Vec::new())),
         "A-PABind" => Below::Acse(Associated::ProviderAbort(String::new())),
         "P-PERind" => presented(session::Indication::ProviderException(Bytes::new())),
-        "P-SYNmind" => presented(session::Indication::MinorSync {
+        "P-SYNmind" | "P-SYNmind implicit" => presented(session::Indication::MinorSync {
             serial: Serial::new(points + 1).unwrap(),
-            explicit: true,
+            explicit: event == "P-SYNmind",
             user_data: Bytes::new(),
         }),
         event => {
@@ -295,7 +305,7 @@ impl Machine for End {
             None if event == "TIM" => self.rtse.time_out(String::new()),
             None => {
                 let out = self.rtse.indication(incoming(event, self.points));
-                self.points += u32::from(event == "P-SYNmind");
+                self.points += u32::from(event.starts_with("P-SYNmind"));
                 out
             }
         };
@@ -306,4 +316,18 @@ impl Machine for End {
 #[test]
 fn x228_every_event_in_every_state() {
     table::check("RTSE", WAYS, EVENTS, |_| End::new());
+}
+
+#[test]
+fn x225_7_11_nobody_waits_for_a_point_that_asks_for_no_confirmation() {
+    let waiting = |events: &[&str]| {
+        let mut end = End::new();
+        table::play(&mut end, &[RECEIVING, events]);
+        end.rtse.waiting()
+    };
+    assert_eq!(waiting(&[]), Waiting::ForPeer);
+    assert_eq!(waiting(&["P-SYNmind"]), Waiting::ForNobody);
+    assert_eq!(waiting(&["P-SYNmind implicit"]), Waiting::ForPeer);
+    let both = ["P-SYNmind", "secured", "P-SYNmind implicit"];
+    assert_eq!(waiting(&both), Waiting::ForPeer);
 }

@@ -90,7 +90,8 @@ impl Rtse {
             presentation::Mode::X410 => apdu::rtorj_reason(reason),
         };
         out.push(Outgoing::Acse(acse::Request::Refuse(acse::Refuse {
-            transient: reason == RefuseReason::RTSBUSY,
+            // Whoever cannot recover an association may open another one.
+            transient: reason != RefuseReason::VALIDATIONFAILURE,
             user_information: vec![self.pdv(rtorj)],
         })));
     }
@@ -113,8 +114,8 @@ impl Rtse {
         match indication {
             acse::Indication::Associate(associate) => match self.associate(*associate) {
                 Ok(open) => out.push(Outgoing::Indication(Indication::Open(Box::new(open)))),
-                Err(explanation) => {
-                    self.refuse(RefuseReason::VALIDATIONFAILURE, None, out);
+                Err((reason, explanation)) => {
+                    self.refuse(reason, None, out);
                     out.push(Outgoing::Indication(Indication::PAbort { explanation }));
                 }
             },
@@ -181,13 +182,16 @@ impl Rtse {
         Ok(())
     }
 
-    /// A-ASSOCIATE indication: the parameters of the RT-OPEN indication.
-    fn associate(&mut self, associate: acse::Associate) -> Result<Open, String> {
+    /// A-ASSOCIATE indication: the parameters of the RT-OPEN indication, or why it is refused.
+    /// Activities go on over associations opened anew, so no association is ever recovered
+    /// (X.228 7.8.2).
+    fn associate(&mut self, associate: acse::Associate) -> Result<Open, (RefuseReason, String)> {
+        let invalid = |explanation: String| (RefuseReason::VALIDATIONFAILURE, explanation);
         self.agreed.mode = associate.mode;
         let pdv = associate
             .user_information
             .first()
-            .ok_or("a call without RTORQ")?;
+            .ok_or_else(|| invalid("a call without RTORQ".to_owned()))?;
         self.agreed.rtse_context = pdv.context;
         let Apdu::Open {
             checkpoint_size,
@@ -195,13 +199,17 @@ impl Rtse {
             dialogue,
             user_data,
             application_protocol,
-        } = apdu::read(&pdv.value)?
+        } = apdu::read(&pdv.value).map_err(|fault| invalid(fault.to_string()))?
         else {
-            return Err("a call without RTORQ".to_owned());
+            return Err(invalid("a call without RTORQ".to_owned()));
         };
-        let user_data = user_data.ok_or("recovery of an association not known here")?;
+        let user_data = user_data.ok_or_else(|| {
+            let explanation = "a call to recover an association, which is not offered";
+            (RefuseReason::CANNOTRECOVER, explanation.to_owned())
+        })?;
         if !associate.functional_units.contains(FunctionalUnits::RTSE) {
-            return Err(format!("functional units {:?}", associate.functional_units));
+            let explanation = format!("functional units {:?}", associate.functional_units);
+            return Err(invalid(explanation));
         }
         self.phase = Phase::Answering {
             checkpoint_size,

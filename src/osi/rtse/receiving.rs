@@ -14,6 +14,8 @@ pub(super) struct Receiving {
     stage: Stage,
     /// The last point set by the peer.
     set: u32,
+    /// The last of them that asks to be confirmed, as all of RTSE's own do.
+    owed: u32,
     /// The last point confirmed by us.
     confirmed: u32,
     /// How the peer has ended the activity before the user answered for the complete APDU.
@@ -56,6 +58,7 @@ impl Receiving {
         Self {
             stage: Stage::Receiving,
             set: point,
+            owed: point,
             confirmed: point,
             withdrawn: None,
         }
@@ -96,7 +99,8 @@ impl Receiving {
 
     /// Whether the user owes an answer: to the APDU, or to a point.
     pub(super) fn is_owed(&self) -> bool {
-        self.stage == Stage::Complete || self.stage == Stage::Receiving && self.confirmed < self.set
+        self.stage == Stage::Complete
+            || self.stage == Stage::Receiving && self.confirmed < self.owed
     }
 
     /// A segment, bare in X.410 mode; an error is the peer's fault.
@@ -129,6 +133,7 @@ impl Receiving {
     pub(super) fn point(&mut self, serial: Serial, explicit: bool, out: &mut Vec<Outgoing>) {
         self.set = serial.get();
         if explicit && self.stage == Stage::Receiving {
+            self.owed = self.set;
             out.push(Outgoing::Indication(Indication::Checkpoint {
                 point: self.set,
             }));

@@ -172,3 +172,21 @@ async fn what_is_kept_is_bounded_in_number_octets_and_time() {
     sleep(Duration::from_millis(100)).await;
     assert!(home.lock().is_empty(), "forgotten without being asked for");
 }
+
+#[tokio::test]
+async fn transfers_broken_off_without_end_cost_one_task() {
+    let home = recovery(20);
+    let tasks = || {
+        tokio::runtime::Handle::current()
+            .metrics()
+            .num_alive_tasks()
+    };
+    for _ in 0..10_000 {
+        home.begin("hub", activity(1, 1)).keep("half", 10);
+    }
+    assert_eq!(tasks(), 1);
+    sleep(Duration::from_millis(200)).await;
+    assert_eq!((tasks(), home.lock().len()), (0, 0));
+    home.begin("hub", activity(1, 1)).keep("half", 10);
+    assert_eq!(tasks(), 1, "it begins again");
+}
