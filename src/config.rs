@@ -260,6 +260,12 @@ impl Config {
                      and peer-password-file or accept-from"
                 );
                 ("name", text)
+            } else if !peer.routes.is_empty() && !peer.takes() {
+                let text = format!(
+                    "what is routed to {name} stays here until it expires: set connect, or \
+                     two-way-alternate if it proposes that when it calls"
+                );
+                ("routes", text)
             } else {
                 continue;
             };
@@ -444,6 +450,15 @@ mod tests {
         );
         let unknown = "[[x400.peer]]\nname = \"c\"\nmta = \"C\"\nconnect = [\"c.example:102\"]\n";
         assert_eq!(shown(unknown), ["m.toml:2:1: calls of c are refused"]);
+        let only_calls = format!(
+            "{}routes = [\"/C=GB/\"]\n",
+            open.replace("::/0", "192.0.2.1")
+        );
+        assert_eq!(
+            shown(&only_calls),
+            ["m.toml:5:1: what is routed to b stays here until it expires: set connect"]
+        );
+        assert!(shown(&format!("{only_calls}two-way-alternate = true\n")).is_empty());
         let lenient = "[x400]\nlenient = true\n";
         assert!(shown(lenient)[0].starts_with("m.toml:2:1: anyone"));
     }

@@ -275,6 +275,12 @@ impl Peer {
         !self.check_selectors || *calling == self.address()
     }
 
+    /// Whether there is any way to send to it.
+    #[must_use]
+    pub fn takes(&self) -> bool {
+        !self.connect.is_empty() || self.two_way_alternate
+    }
+
     /// How many associations we open to it at the same time.
     #[must_use]
     pub fn most_associations(&self) -> usize {

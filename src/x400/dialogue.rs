@@ -152,6 +152,9 @@ impl Association {
             let told = tokio::select! {
                 told = self.link.next() => told,
                 () = sleep(MOMENT), if !asked => continue,
+                () = stop(&mut self.stopped) => {
+                    return Err(NoTurn::Ended("the server stops".to_owned()));
+                }
                 () = &mut late => return Err(NoTurn::Late),
             };
             if !self.hear(told).await {

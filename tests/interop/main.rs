@@ -22,6 +22,7 @@ mod program;
 mod road;
 mod smtp;
 mod tls;
+mod turns;
 
 use libtest_mimic::{Arguments, Failed, Trial};
 

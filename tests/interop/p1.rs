@@ -33,6 +33,11 @@ pub fn trials() -> Vec<Trial> {
         &["tshark"],
         tshark_reads_octet_aligned,
     ));
+    trials.push(trial(
+        "tshark_reads_p1_both_ways_on_one_association",
+        &["tshark"],
+        super::turns::tshark_reads_both_ways,
+    ));
     for mode in [Mode::X410, Mode::Of1984] {
         trials.push(trial(
             &format!("tshark_reads_p1_in_mode_{}", mode.name()),
@@ -44,7 +49,7 @@ pub fn trials() -> Vec<Trial> {
 }
 
 /// How many messages are sent, over how many associations.
-const MESSAGES: u64 = 7;
+pub const MESSAGES: u64 = 7;
 const SESSIONS: usize = 2;
 
 fn tshark_reads_p1(size: usize, checkpoint_size: u8, window_size: u8) -> Result<(), Failed> {
@@ -94,7 +99,7 @@ fn tshark_reads_x410(mode: Mode) -> Result<(), Failed> {
 }
 
 /// What tshark captures of messages from a source to a sink, which may keep them.
-fn exchange(
+pub fn exchange(
     folder: &Path,
     dump: Option<&Path>,
     options: source::Options,
