@@ -1,7 +1,7 @@
 //! Both ways on one association, read by tshark: who asks for the turn, and who gives it.
 
 use std::io;
-use std::path::PathBuf;
+use std::path::Path;
 use std::sync::Arc;
 
 use bytes::Bytes;
@@ -57,8 +57,8 @@ async fn mta(name: &str, peer: &str, connect: Vec<String>) -> io::Result<(Server
     Ok((server, client))
 }
 
-async fn send(client: &Client, to: &str, apdu: &PathBuf) -> Result<(), Failed> {
-    match client.transfer(to, Apdu::File(apdu.clone())).await {
+async fn send(client: &Client, to: &str, apdu: &Path) -> Result<(), Failed> {
+    match client.transfer(to, Apdu::File(apdu.to_owned())).await {
         Outcome::Delivered { .. } => Ok(()),
         other => Err(format!("{other:?}").into()),
     }
