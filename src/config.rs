@@ -219,6 +219,12 @@ impl Config {
                 .into_iter()
                 .chain(&mut tls.authorities)
         });
+        let strong = self.x400.strong.iter_mut();
+        let certificates = certificates.chain(strong.flat_map(|strong| {
+            [&mut strong.certificate, &mut strong.key]
+                .into_iter()
+                .chain(&mut strong.authorities)
+        }));
         let paths = self.mapping.tables.iter_mut().chain(passwords);
         for path in paths.chain(certificates) {
             *path = folder.join(&*path);
@@ -251,13 +257,13 @@ impl Config {
             let (key, text) = if peer.is_anyone() {
                 let text = format!(
                     "whoever says the MTA name {mta:?} is taken for {name}, from any address: \
-                     narrow accept-from, or set peer-password-file"
+                     narrow accept-from, or set peer-password-file or strong"
                 );
                 ("accept-from", text)
             } else if !peer.may_call() {
                 let text = format!(
                     "calls of {name} are refused, for nothing tells that it is {name}: set mta, \
-                     and peer-password-file or accept-from"
+                     and peer-password-file, strong or accept-from"
                 );
                 ("name", text)
             } else if !peer.routes.is_empty() && !peer.takes() {
@@ -303,6 +309,9 @@ impl Config {
         if let Some(Err(error)) = x400.tls.as_ref().map(x400::tls::Tls::new) {
             fault("", error.to_string());
         }
+        if let Some(Err(error)) = x400.strong.as_ref().map(x400::strong::Strong::new) {
+            fault("", error.to_string());
+        }
         let mut names: Vec<&str> = Vec::new();
         for peer in &self.x400.peer {
             if peer.name.is_empty() {
@@ -338,7 +347,8 @@ impl Config {
             if let Err(error) = peer.passwords() {
                 fault(&peer.name, error.to_string());
             }
-            if let Err(error) = peer.check_tls(self.x400.tls.as_ref()) {
+            let tls = peer.check_tls(x400.tls.as_ref());
+            if let Err(error) = tls.and_then(|()| peer.check_strong(x400.strong.as_ref())) {
                 fault(&peer.name, error.to_string());
             }
         }

@@ -7,7 +7,7 @@ use super::codec::{Ber, Source, Tagging};
 use super::guard::Limits;
 use super::types::{self, ObjectIdentifier};
 use super::value::Value;
-use super::{acse, ftbp, ipms, mta, mts, oids, rfc2156, rtse};
+use super::{acse, ftbp, ipms, mta, mts, oids, rfc2156, rtse, x509};
 
 /// How many encodings may be explained within one another.
 const LEVELS: usize = 64;
@@ -101,7 +101,8 @@ fn attribute(number: i64) -> Option<Reader> {
     })
 }
 
-/// What the name beside a value says it is: heading extensions, body parts and their parameters.
+/// What the name beside a value says it is: heading extensions, body parts and their parameters,
+/// tokens.
 const NAMED: &[(ObjectIdentifier, Reader)] = &[
     (oids::ID_EP_IA5_TEXT, reader!(ipms::IA5TextParameters)),
     (
@@ -188,6 +189,7 @@ const NAMED: &[(ObjectIdentifier, Reader)] = &[
         oids::ID_HEX_MULTIPART_MESSAGE_V2,
         reader!(rfc2156::MultipartType),
     ),
+    (oids::ID_TOK_ASYMMETRICTOKEN, reader!(mts::AsymmetricToken)),
 ];
 
 /// What data of a presentation context may be, the most particular first.
@@ -257,6 +259,9 @@ fn targets(members: &[(&'static str, Value)]) -> Vec<(&'static str, Vec<Reader>)
         Some(name @ Value::Identifier(_)) => target("value", named(name)),
         _ => {}
     }
+    if let Some(name) = member("token-type-identifier") {
+        target("token", named(name));
+    }
     if let Some(Value::Integer(number, _)) = member("extension-attribute-type") {
         let readers = attribute(*number).into_iter().collect();
         target("extension-attribute-value", readers);
@@ -280,6 +285,8 @@ fn targets(members: &[(&'static str, Value)]) -> Vec<(&'static str, Vec<Reader>)
     for name in ["userDataRJ", "userdataAB"] {
         target(name, vec![reader!(mta::MTABindApdu)]);
     }
+    target("toBeSigned", vec![reader!(mts::AsymmetricTokenData)]);
+    target("userCertificate", vec![reader!(x509::Certificate)]);
     targets
 }
 

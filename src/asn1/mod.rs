@@ -27,6 +27,7 @@ mod summary;
 pub mod tlv;
 pub mod types;
 pub mod value;
+pub mod x509;
 
 pub use codec::Ber;
 pub use error::DecodeError;

@@ -16,6 +16,7 @@ use serde::{Deserialize, Serialize};
 
 use super::rules::Rules;
 use super::{Gateway, clock};
+use crate::mixer::domain;
 use crate::queue::commands::Refused;
 use crate::queue::{Change, Filter, RouteStats, Store};
 use crate::x400::client::Pinged;
@@ -114,6 +115,8 @@ impl Peers {
         let config = &rules.config;
         let directory = Directory::new(config.x400.clone(), &config.gateway.mta);
         let directory = directory.map_err(io::Error::other)?;
+        let ours = config.gateway.global_domains();
+        let directory = directory.in_domains(ours.filter_map(domain::of_address));
         let peers = Self {
             client: Arc::new(x400::Client::new(Arc::new(directory))),
             // A call may take minutes, in which the gateway must be able to start; and a queue that

@@ -15,6 +15,7 @@ use super::deliver::Deliverer;
 use super::peers::{self, Peers};
 use super::rules::Rules;
 use super::{Gateway, clock};
+use crate::mixer::domain;
 use crate::queue::{Store, commands};
 use crate::{smtp, x400};
 
@@ -44,7 +45,10 @@ impl Service {
             smtp::server::Server::bind(config.gateway.name.clone(), config.smtp.clone(), mail)
                 .await?;
         let directory = x400::Directory::new(config.x400.clone(), &config.gateway.mta);
-        let directory = Arc::new(directory.map_err(io::Error::other)?);
+        let directory = directory.map_err(io::Error::other)?;
+        let ours = config.gateway.global_domains();
+        let directory = directory.in_domains(ours.filter_map(domain::of_address));
+        let directory = Arc::new(directory);
         let transfers = Arc::new(TransferIn(Arc::clone(&gateway)));
         let x400_server = x400::server::Server::bind(Arc::clone(&directory), transfers).await?;
         let client = Arc::new(x400::Client::new(directory).with(&x400_server));

@@ -7,18 +7,22 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use bytes::Bytes;
+use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
 
 use super::bind::{self, Bind};
 use super::config::{self, Config, Passwords, Peer};
 use super::failure::{Failure, Step};
 use super::standing::Standing;
+use super::strong::{Fault, Strong, Us};
 use super::tls::{Side, Tls};
 use crate::asn1;
 use crate::asn1::mta::MTABindError;
+use crate::asn1::mts::{GlobalDomainIdentifier, StrongCredentials};
 use crate::asn1::oids::{ID_AC_MTS_TRANSFER, ID_AS_MTA_RTSE, ID_AS_MTSE};
 use crate::asn1::types::{OctetString, TeletexString, UTCTime};
 use crate::network::Network;
+use crate::osi::presentation::Address;
 use crate::osi::rtse::{Contexts, Dialogue, Mode, Open, OpenResponse, RefuseReason};
 use crate::osi::spdu::ConnectionIdentifier;
 use crate::osi::stack;
@@ -74,6 +78,8 @@ fn variant(below: &Mode) -> Result<config::Mode, String> {
 pub struct Directory {
     /// Our MTA name.
     mta: String,
+    /// Our domains, as far as they are known.
+    domains: Vec<GlobalDomainIdentifier>,
     config: Config,
     /// The passwords of each peer, in the order of the configuration.
     passwords: Vec<Passwords>,
@@ -82,6 +88,7 @@ pub struct Directory {
     tls: Option<Tls>,
     /// How many associations there were, to number them.
     associations: AtomicU64,
+    strong: Option<Strong>,
 }
 
 /// A caller that is accepted.
@@ -109,10 +116,10 @@ pub struct Unwelcome {
 }
 
 impl Directory {
-    /// Reads the passwords of every peer.
+    /// Reads the passwords of every peer, our keys and certificates.
     ///
     /// # Errors
-    /// A password file that cannot be read.
+    /// A file that cannot be read, or is not what it should be.
     pub fn new(config: Config, mta: &str) -> Result<Self, config::Error> {
         let passwords = config
             .peer
@@ -121,6 +128,8 @@ impl Directory {
             .collect::<Result<_, _>>()?;
         Ok(Self {
             mta: mta.to_owned(),
+            domains: Vec::new(),
+            strong: config.strong.as_ref().map(Strong::new).transpose()?,
             tls: config.tls.as_ref().map(Tls::new).transpose()?,
             standings: config.peer.iter().map(|_| Arc::default()).collect(),
             config,
@@ -132,6 +141,13 @@ impl Directory {
     /// The number of a new association.
     pub(super) fn number(&self) -> u64 {
         self.associations.fetch_add(1, Ordering::Relaxed)
+    }
+
+    /// The same, of an MTA in these domains: tokens for one of its name elsewhere are not for us.
+    #[must_use]
+    pub fn in_domains(self, domains: impl IntoIterator<Item = GlobalDomainIdentifier>) -> Self {
+        let domains = domains.into_iter().collect();
+        Self { domains, ..self }
     }
 
     /// TLS, if it is configured.
@@ -146,6 +162,45 @@ impl Directory {
             (None, _) => Ok(()),
             (Some(wanted), Some(tls)) => tls.judge(wanted, shown, Side::Caller),
             (Some(_), None) => Err("there is no [x400.tls]".to_owned()),
+        }
+    }
+
+    /// Our MTA name towards a peer.
+    fn our_mta<'d>(&'d self, peer: &'d Peer) -> &'d str {
+        peer.our_mta.as_deref().unwrap_or(&self.mta)
+    }
+
+    /// Our strong credentials for a peer, if it is to have any.
+    fn strong_credentials(&self, peer: &Peer) -> Result<Option<StrongCredentials>, rustls::Error> {
+        match (&peer.strong, &self.strong) {
+            (Some(wanted), Some(strong)) if wanted.offer => {
+                strong.credentials(peer, Timestamp::now()).map(Some)
+            }
+            _ => Ok(None),
+        }
+    }
+
+    /// Judges what a peer gave to prove who it is, by which it is known: strong credentials, or else
+    /// the password.
+    fn judge_credentials(
+        &self,
+        peer: &Peer,
+        passwords: &Passwords,
+        said: &Bind,
+    ) -> Result<(), Unproven> {
+        match (&peer.strong, &self.strong, &said.strong) {
+            (Some(known_by), Some(strong), Some(given)) => {
+                let us = Us {
+                    mta: self.our_mta(peer),
+                    domains: &self.domains,
+                };
+                Ok(strong.judge(peer, known_by, &us, given, Timestamp::now())?)
+            }
+            (Some(known_by), ..) if known_by.demand => Err(Fault::Simple.into()),
+            _ => match &passwords.theirs {
+                Some(expected) if !same(expected, &said.password) => Err(Unproven::Password),
+                _ => Ok(()),
+            },
         }
     }
 
@@ -206,19 +261,28 @@ impl Directory {
     }
 
     /// The parameters of RT-OPEN towards a peer; `at` is UTCTime, `YYMMDDhhmmssZ`.
-    #[must_use]
-    pub fn open(&self, peer: &Peer, at: &str) -> Open {
+    ///
+    /// # Errors
+    /// The strong credentials cannot be made.
+    pub fn open(&self, peer: &Peer, at: &str) -> Result<Open, Failure> {
         let passwords = self.peers().find(|(known, _)| known.name == peer.name);
+        let strong = self.strong_credentials(peer).map_err(|fault| {
+            let advice = "See the key in [x400.strong]; with a good one this is a fault of ours: \
+                please report it.";
+            let what = format!("no token can be made: {fault}");
+            Failure::new(Step::Configuration, what, advice)
+        })?;
         let bind = Bind {
-            mta: peer.our_mta.clone().unwrap_or_else(|| self.mta.clone()),
+            mta: self.our_mta(peer).to_owned(),
             password: passwords
                 .map(|(_, passwords)| passwords.ours.clone())
                 .unwrap_or_default(),
+            strong,
         };
         // The reference is at most 64 octets with its header (X.225 8.3.1).
         let reference: String = bind.mta.chars().take(60).filter(char::is_ascii).collect();
         let rts = self.config.rts(Some(peer));
-        Open {
+        Ok(Open {
             mode: below(peer.mode),
             called: peer.address(),
             calling: peer.our_address(),
@@ -241,7 +305,7 @@ impl Directory {
                 additional_reference: Bytes::new(),
             },
             user_data: bind::argument(peer.mode, &bind),
-        }
+        })
     }
 
     /// Judges a caller by its bind and where it calls from.
@@ -272,52 +336,51 @@ impl Directory {
                 return refuse(MTABindError::AUTHENTICATION_ERROR, error.to_string());
             }
         };
-        let named: Vec<_> = self
+        let call = Call {
+            mode,
+            from: from.ip(),
+            calling: &open.calling,
+            shown,
+            said: &said,
+        };
+        let named = self
             .peers()
-            .filter(|(peer, _)| !peer.mta.is_empty() && peer.mta == said.mta)
-            .collect();
-        let known = named.iter().find(|(peer, passwords)| {
-            let expected = passwords.theirs.as_ref();
-            (peer.mode == mode || self.config.lenient)
-                && peer.accepts_from(from.ip())
-                && peer.accepts_selectors(&open.calling)
-                && self.judge_certificate(peer, shown).is_ok()
-                && expected.is_none_or(|expected| same(expected, &said.password))
-        });
+            .filter(|(peer, _)| !peer.mta.is_empty() && peer.mta == said.mta);
+        let mut known = None;
+        let mut unknown = (
+            MTABindError::AUTHENTICATION_ERROR,
+            format!("no peer has the MTA name {:?}", said.mta),
+        );
+        for (peer, passwords) in named {
+            match self.recognise(peer, passwords, &call) {
+                Ok(()) => {
+                    known = Some((peer, passwords));
+                    break;
+                }
+                Err(why) => unknown = why,
+            }
+        }
         let answer = match known {
             Some((peer, passwords)) => Bind {
-                mta: peer.our_mta.clone().unwrap_or_else(|| self.mta.clone()),
+                mta: self.our_mta(peer).to_owned(),
                 password: passwords.ours.clone(),
+                // Like is answered with like (X.411 clause 12.1.1.1.2).
+                strong: match said.strong.and(self.strong_credentials(peer).transpose()) {
+                    Some(Err(fault)) => {
+                        let explanation = format!("no token can be made: {fault}");
+                        return refuse(MTABindError::BUSY, explanation);
+                    }
+                    Some(Ok(strong)) => Some(strong),
+                    None => None,
+                },
             },
             None if self.config.lenient => Bind {
                 mta: self.mta.clone(),
-                password: Vec::new(),
+                ..Bind::default()
             },
-            None => {
-                let explanation = match named.first() {
-                    None => format!("no peer has the MTA name {:?}", said.mta),
-                    Some(_) if named.iter().all(|(peer, _)| peer.mode != mode) => {
-                        let mode = mode.name();
-                        format!(
-                            "{:?} calls in mode {mode}, for which no peer is configured",
-                            said.mta
-                        )
-                    }
-                    Some((peer, _)) if !peer.accepts_from(from.ip()) => {
-                        format!("{:?} does not call from {}", said.mta, from.ip())
-                    }
-                    Some((peer, _)) if !peer.accepts_selectors(&open.calling) => {
-                        format!("{:?} does not call from {:?}", said.mta, open.calling)
-                    }
-                    Some((peer, _)) if let Err(why) = self.judge_certificate(peer, shown) => {
-                        format!("{:?}: {why}", said.mta)
-                    }
-                    Some(_) => format!("{:?} gave another password than expected", said.mta),
-                };
-                return refuse(MTABindError::AUTHENTICATION_ERROR, explanation);
-            }
+            None => return refuse(unknown.0, unknown.1),
         };
-        let peer = known.map(|(peer, _)| *peer);
+        let peer = known.map(|(peer, _)| peer);
         let sends = match open.dialogue {
             Dialogue::TwoWayAlternate => peer.is_some_and(|peer| peer.two_way_alternate),
             Dialogue::Monologue => peer.is_some() && !open.initiator_has_turn,
@@ -344,6 +407,48 @@ impl Directory {
         })
     }
 
+    /// Whether a caller that says the MTA name of a peer is that peer.
+    ///
+    /// # Errors
+    /// What it is told, and why it is not.
+    fn recognise(
+        &self,
+        peer: &Peer,
+        passwords: &Passwords,
+        call: &Call<'_>,
+    ) -> Result<(), (MTABindError, String)> {
+        let said = call.said;
+        let no = |why: String| Err((MTABindError::AUTHENTICATION_ERROR, why));
+        if peer.mode != call.mode && !self.config.lenient {
+            return no(format!(
+                "{:?} calls in mode {}, for which no peer is configured",
+                said.mta,
+                call.mode.name()
+            ));
+        }
+        if !peer.accepts_from(call.from) {
+            return no(format!("{:?} does not call from {}", said.mta, call.from));
+        }
+        if !peer.accepts_selectors(call.calling) {
+            return no(format!(
+                "{:?} does not call from {:?}",
+                said.mta, call.calling
+            ));
+        }
+        if let Err(why) = self.judge_certificate(peer, call.shown) {
+            return no(format!("{:?}: {why}", said.mta));
+        }
+        self.judge_credentials(peer, passwords, said)
+            .map_err(|unproven| {
+                let error = match unproven {
+                    // This passes.
+                    Unproven::Strong(Fault::Many) => MTABindError::BUSY,
+                    _ => MTABindError::AUTHENTICATION_ERROR,
+                };
+                (error, format!("{:?}: {unproven}", said.mta))
+            })
+    }
+
     /// Judges who answered our call by its bind result; its MTA name.
     ///
     /// # Errors
@@ -358,24 +463,43 @@ impl Directory {
                 return Err(Failure::new(Step::Responder, error.to_string(), advice));
             }
         };
-        let passwords = self.peers().find(|(known, _)| known.name == peer.name);
-        let expected = passwords.and_then(|(_, passwords)| passwords.theirs.as_ref());
         if self.config.lenient {
-            Ok(said.mta)
-        } else if !peer.mta.is_empty() && said.mta != peer.mta {
+            return Ok(said.mta);
+        }
+        if !peer.mta.is_empty() && said.mta != peer.mta {
             let advice = "Another MTA answers at this address, or mta of this peer is not what it \
                 calls itself (capitals count). Ask its postmaster; then correct mta or connect.";
             let what = format!("{:?} answered, not {:?}", said.mta, peer.mta);
-            Err(Failure::new(Step::Responder, what, advice))
-        } else if expected.is_some_and(|expected| !same(expected, &said.password)) {
-            let advice = "The peer accepted us, but does not prove to be who it is: agree with \
-                its postmaster on the password in peer-password-file.";
-            let what = format!("{:?} gave another password than expected", said.mta);
-            Err(Failure::new(Step::Responder, what, advice))
-        } else {
-            Ok(said.mta)
+            return Err(Failure::new(Step::Responder, what, advice));
         }
+        let known = self.peers().find(|(known, _)| known.name == peer.name);
+        known
+            .map_or(Ok(()), |(_, passwords)| {
+                self.judge_credentials(peer, passwords, &said)
+            })
+            .map_err(|unproven| Failure::of_responder(&said.mta, &unproven))?;
+        Ok(said.mta)
     }
+}
+
+/// What is known of a caller.
+struct Call<'c> {
+    mode: config::Mode,
+    from: IpAddr,
+    calling: &'c Address,
+    shown: &'c [CertificateDer<'c>],
+    said: &'c Bind,
+}
+
+/// Why a side did not prove who it is.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum Unproven {
+    /// By its password.
+    #[error("another password was given than expected")]
+    Password,
+    /// By strong credentials.
+    #[error(transparent)]
+    Strong(#[from] Fault),
 }
 
 /// The answer to a caller who is refused; one who is told that we are busy may come again.
@@ -401,164 +525,4 @@ fn same(expected: &[u8], given: &[u8]) -> bool {
 }
 
 #[cfg(test)]
-mod tests {
-    use super::*;
-
-    fn directory(lenient: bool) -> Directory {
-        let peer = |name: &str, accept_from: &str| Peer {
-            name: name.to_owned(),
-            mta: name.to_uppercase(),
-            accept_from: vec![accept_from.parse().unwrap()],
-            ..Peer::default()
-        };
-        let config = Config {
-            lenient,
-            peer: vec![peer("hub", "192.0.2.0/24"), peer("spoke", "0.0.0.0/0")],
-            ..Config::default()
-        };
-        let mut directory = Directory::new(config, "GW").unwrap();
-        directory.passwords[0] = Passwords {
-            ours: b"ours".to_vec(),
-            theirs: Some(b"theirs".to_vec()),
-        };
-        directory
-    }
-
-    fn call(
-        directory: &Directory,
-        mta: &str,
-        password: &[u8],
-        from: &str,
-    ) -> Result<Welcome, String> {
-        let bind = Bind {
-            mta: mta.to_owned(),
-            password: password.to_vec(),
-        };
-        let mut open = directory.open(&directory.config.peer[0], "261122045628Z");
-        open.user_data = bind::argument(directory.config.peer[0].mode, &bind);
-        let from: SocketAddr = format!("{from}:999").parse().unwrap();
-        directory.judge(&open, from, &[]).map_err(|unwelcome| {
-            let OpenResponse::Refuse { reason, user_data } = unwelcome.response else {
-                panic!()
-            };
-            assert_eq!(
-                bind::read_error(&user_data).unwrap(),
-                MTABindError::AUTHENTICATION_ERROR
-            );
-            assert_eq!(reason, RefuseReason::VALIDATIONFAILURE);
-            unwelcome.explanation
-        })
-    }
-
-    #[test]
-    fn x411_12_1_1_a_bind_must_match_a_peer() {
-        let directory = directory(false);
-        let welcome = call(&directory, "HUB", b"theirs", "192.0.2.7").unwrap();
-        assert_eq!(welcome.peer.as_deref(), Some("hub"));
-        let OpenResponse::Accept { user_data, .. } = welcome.response else {
-            panic!()
-        };
-        let said = bind::read_result(&user_data).unwrap();
-        assert_eq!(
-            (said.mta.as_str(), said.password.as_slice()),
-            ("GW", &b"ours"[..])
-        );
-        // A peer without a password file may give any.
-        assert!(call(&directory, "SPOKE", b"whatever", "198.51.100.1").is_ok());
-        for (mta, password, from, says) in [
-            ("HUB", &b"wrong"[..], "192.0.2.7", "password"),
-            ("HUB", b"theirs2", "192.0.2.7", "password"),
-            ("HUB", b"", "192.0.2.7", "password"),
-            ("HUB", b"theirs", "198.51.100.1", "call from"),
-            ("NOBODY", b"theirs", "192.0.2.7", "no peer"),
-            ("", b"", "192.0.2.7", "no peer"),
-        ] {
-            let why = call(&directory, mta, password, from).unwrap_err();
-            assert!(why.contains(says), "{why}");
-            assert!(!why.contains("theirs"), "a password does not reach the log");
-        }
-    }
-
-    #[test]
-    fn lenience_takes_strangers_but_gives_them_no_password() {
-        let directory = directory(true);
-        let welcome = call(&directory, "NOBODY", b"x", "192.0.2.7").unwrap();
-        assert_eq!((welcome.peer, welcome.mta.as_str()), (None, "NOBODY"));
-        let OpenResponse::Accept { user_data, .. } = welcome.response else {
-            panic!()
-        };
-        assert!(bind::read_result(&user_data).unwrap().password.is_empty());
-        assert_eq!(
-            call(&directory, "HUB", b"wrong", "192.0.2.7").unwrap().peer,
-            None
-        );
-    }
-
-    #[test]
-    fn x419_11_a_peer_speaks_the_variant_it_is_configured_for() {
-        use config::Mode::{Normal, Of1984, X410};
-        let from: SocketAddr = "192.0.2.7:999".parse().unwrap();
-        for (configured, called, lenient, welcome) in [
-            (X410, X410, false, true),
-            (Of1984, Of1984, false, true),
-            (Normal, X410, false, false),
-            (X410, Of1984, false, false),
-            (Of1984, Normal, false, false),
-            (Of1984, X410, true, true),
-        ] {
-            let mut directory = directory(lenient);
-            let mut caller = directory.config.peer[0].clone();
-            directory.config.peer[0].mode = configured;
-            caller.mode = called;
-            let mut open = directory.open(&caller, "261122045628Z");
-            let bind = Bind {
-                mta: "HUB".to_owned(),
-                password: b"theirs".to_vec(),
-            };
-            open.user_data = bind::argument(called, &bind);
-            let judged = directory.judge(&open, from, &[]);
-            let named = judged.as_ref().map(|w| (w.peer.as_deref(), w.mode));
-            assert_eq!(judged.is_ok(), welcome, "{judged:?}");
-            if welcome {
-                assert_eq!(named, Ok((Some("hub"), called)));
-            }
-        }
-    }
-
-    #[test]
-    fn x419_11_application_protocols() {
-        use config::Mode;
-        let of = |application_protocol| {
-            variant(&super::Mode::X410 {
-                application_protocol,
-            })
-        };
-        assert_eq!(of(12), Ok(Mode::X410));
-        assert_eq!(of(1), Ok(Mode::Of1984));
-        assert_eq!(of(0x0c00), Ok(Mode::X410), "as captured");
-        for other in [0, 3, 13, -1, i64::MAX] {
-            assert!(of(other).unwrap_err().contains("not P1"), "{other}");
-        }
-    }
-
-    #[test]
-    fn the_responder_must_be_the_peer_called() {
-        let directory = directory(false);
-        let hub = directory.peer("hub").unwrap();
-        let judge = |mta: &str, password: &[u8]| {
-            let bind = Bind {
-                mta: mta.to_owned(),
-                password: password.to_vec(),
-            };
-            directory.judge_responder(hub, &bind::result(hub.mode, &bind))
-        };
-        assert_eq!(judge("HUB", b"theirs"), Ok("HUB".to_owned()));
-        assert!(
-            judge("SPOKE", b"theirs")
-                .unwrap_err()
-                .what
-                .contains("answered")
-        );
-        assert!(judge("HUB", b"").unwrap_err().what.contains("password"));
-    }
-}
+mod tests;

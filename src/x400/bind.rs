@@ -8,7 +8,7 @@ use crate::asn1::mta::{
     AuthenticatedArgument, AuthenticatedResult, MTABindApdu, MTABindArgument, MTABindError,
     MTABindResult,
 };
-use crate::asn1::mts::{Credentials, Password};
+use crate::asn1::mts::{Credentials, Password, StrongCredentials};
 use crate::asn1::types::{IA5String, Null, OctetString};
 use crate::asn1::{self, Ber};
 
@@ -19,6 +19,8 @@ pub struct Bind {
     pub mta: String,
     /// Its password; empty if it gives none.
     pub password: Vec<u8>,
+    /// Its strong credentials, which are given in place of a password.
+    pub strong: Option<StrongCredentials>,
 }
 
 impl std::fmt::Debug for Bind {
@@ -33,8 +35,8 @@ pub enum Error {
     /// They cannot be read.
     #[error("MTA bind: {0}")]
     Decode(#[from] asn1::DecodeError),
-    /// Strong or protected credentials, which are not spoken here.
-    #[error("MTA bind: only simple credentials (a password) are spoken here")]
+    /// A protected password, which no MTA may give.
+    #[error("MTA bind: a protected password is for users of the MTS")]
     Credentials,
     /// Another operation than the one that belongs here.
     #[error("MTA bind: {0} is not what belongs here")]
@@ -49,7 +51,7 @@ pub fn argument(mode: Mode, bind: &Bind) -> Bytes {
     } else {
         MTABindArgument::Authenticated(AuthenticatedArgument {
             initiator_name: bind.mta.as_str().into(),
-            initiator_credentials: credentials(mode, &bind.password),
+            initiator_credentials: credentials(mode, bind),
             ..AuthenticatedArgument::default()
         })
     };
@@ -67,7 +69,7 @@ pub fn result(mode: Mode, bind: &Bind) -> Bytes {
     } else {
         MTABindResult::Authenticated(AuthenticatedResult {
             responder_name: bind.mta.as_str().into(),
-            responder_credentials: credentials(mode, &bind.password),
+            responder_credentials: credentials(mode, bind),
             ..AuthenticatedResult::default()
         })
     };
@@ -141,24 +143,30 @@ fn tagged(octets: &Bytes) -> Result<Option<MTABindApdu>, Error> {
     }
 }
 
-/// A password: characters in 1984, octets since.
-fn credentials(mode: Mode, password: &[u8]) -> Credentials {
+/// Strong credentials, or a password: characters in 1984, octets since.
+fn credentials(mode: Mode, bind: &Bind) -> Credentials {
+    if let Some(strong) = &bind.strong {
+        return Credentials::Strong(strong.clone());
+    }
+    let password = bind.password.as_slice();
     Credentials::Simple(match mode {
         Mode::Normal | Mode::X410 => Password::OctetString(OctetString::from(password)),
         Mode::Of1984 => Password::Ia5String(IA5String(Bytes::copy_from_slice(password))),
     })
 }
 
-/// A name and the password that goes with it, in either string type.
+/// A name and what goes with it: strong credentials, or a password in either string type.
 fn bind(name: &Bytes, credentials: Credentials) -> Result<Bind, Error> {
-    let password = match credentials {
-        Credentials::Simple(Password::OctetString(octets)) => octets.0,
-        Credentials::Simple(Password::Ia5String(text)) => text.0,
-        _ => return Err(Error::Credentials),
+    let (password, strong) = match credentials {
+        Credentials::Simple(Password::OctetString(octets)) => (octets.0, None),
+        Credentials::Simple(Password::Ia5String(text)) => (text.0, None),
+        Credentials::Strong(strong) => (Bytes::new(), Some(strong)),
+        Credentials::Protected(_) => return Err(Error::Credentials),
     };
     Ok(Bind {
         mta: String::from_utf8_lossy(name).into_owned(),
         password: password.into(),
+        strong,
     })
 }
 
@@ -173,6 +181,7 @@ mod tests {
         let said = Bind {
             mta: "MTA-A".to_owned(),
             password: b"pass-a".to_vec(),
+            ..Bind::default()
         };
         assert_eq!(read_argument(&argument_octets).unwrap(), said);
         assert_eq!(
@@ -192,6 +201,7 @@ mod tests {
         let said = Bind {
             mta: "MTA-B".to_owned(),
             password: b"pass-b".to_vec(),
+            ..Bind::default()
         };
         assert_eq!(read_result(&answer).unwrap(), said);
         assert_eq!(result(Mode::Normal, &said), answer);
@@ -239,13 +249,19 @@ mod tests {
             Err(Error::Operation(_))
         ));
         assert!(read_argument(&hex("b00ca10a800141a105a003310000")).is_err());
+        let protected = read_argument(&hex("b009a107800141a102a100"));
+        assert!(
+            matches!(protected, Err(Error::Credentials)),
+            "{protected:?}"
+        );
         assert!(matches!(read_argument(&hex("")), Err(Error::Decode(_))));
         assert!(
             !format!(
                 "{:?}",
                 Bind {
                     mta: "A".into(),
-                    password: b"secret".to_vec()
+                    password: b"secret".to_vec(),
+                    strong: None,
                 }
             )
             .contains("secret")

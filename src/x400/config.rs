@@ -8,6 +8,7 @@ use jiff::tz::TimeZone;
 use serde::{Deserialize, Serialize};
 
 use super::schedule::Schedule;
+use super::strong::{self, PeerStrong};
 use super::tls::{self, PeerTls};
 use super::transfer::Encoding;
 use crate::network::Network;
@@ -67,6 +68,8 @@ pub struct Config {
     pub idle_timeout: u64,
     /// Our certificate, and where calls over TLS are taken.
     pub tls: Option<tls::Config>,
+    /// Our certificate in the bind, and who vouches for those of peers.
+    pub strong: Option<strong::Config>,
     /// The peer MTAs.
     pub peer: Vec<Peer>,
 }
@@ -93,6 +96,7 @@ impl Default for Config {
             max_recoverable: 10,
             idle_timeout: 60,
             tls: None,
+            strong: None,
             peer: Vec::new(),
         }
     }
@@ -131,8 +135,8 @@ pub struct Peer {
     pub password_file: Option<PathBuf>,
     /// The file that holds the password we expect.
     pub peer_password_file: Option<PathBuf>,
-    /// The networks it calls from; none: with a `peer-password-file` any, without one the addresses
-    /// in `connect` alone.
+    /// The networks it calls from; none: with a `peer-password-file` or `strong` any, without them
+    /// the addresses in `connect` alone.
     pub accept_from: Vec<Network>,
     /// What it can read, and wants: the name of a profile that comes with the gateway, or a file.
     pub profile: Option<String>,
@@ -188,6 +192,8 @@ pub struct Peer {
     pub check_selectors: bool,
     /// It is called over TLS, and calls over TLS only, with this certificate.
     pub tls: Option<PeerTls>,
+    /// It binds, and we to it, with strong credentials in place of a password.
+    pub strong: Option<PeerStrong>,
 }
 
 /// A time zone of the system's database, by name.

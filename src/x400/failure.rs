@@ -6,8 +6,10 @@ use std::time::Duration;
 
 use serde::{Deserialize, Serialize};
 
+use super::association::Unproven;
 use super::bind;
 use super::config::Peer;
+use super::strong::Fault;
 use crate::asn1::acse::{ProviderDiagnostic, UserDiagnostic};
 use crate::asn1::mta::MTABindError;
 use crate::osi::acse::AssociateSourceDiagnostic;
@@ -184,6 +186,19 @@ impl Failure {
         Self::new(Step::Tls, why, advice)
     }
 
+    /// An MTA that answered and did not prove who it is.
+    #[must_use]
+    pub(super) fn of_responder(mta: &str, unproven: &Unproven) -> Self {
+        let advice = match unproven {
+            Unproven::Password => {
+                "The peer accepted us, but does not prove to be who it is: agree with its \
+                 postmaster on the password in peer-password-file."
+            }
+            Unproven::Strong(fault) => strong_advice(fault),
+        };
+        Self::new(Step::Responder, format!("{mta:?}: {unproven}"), advice)
+    }
+
     /// An association that the layers did not open.
     #[must_use]
     pub fn of_layers(peer: &Peer, refused: &Refused, cause: Option<&Cause>) -> Self {
@@ -193,7 +208,11 @@ impl Failure {
             let name = error
                 .name()
                 .map_or_else(|| error.0.to_string(), str::to_owned);
-            return Self::new(Step::Bind, format!("{what} ({name})"), bind_advice(error));
+            return Self::new(
+                Step::Bind,
+                format!("{what} ({name})"),
+                bind_advice(peer, error),
+            );
         }
         if let Some(reason) = refused.reason {
             return Self::new(Step::ReliableTransfer, what, rtse_advice(reason));
@@ -357,18 +376,72 @@ const CREDENTIALS: &str = "The peer does not accept who we say we are. Agree wit
     our MTA name ([gateway] mta, or our-mta of this peer; capitals count), our password \
     (password-file), and the address we call from.";
 
+/// What is to be done about strong credentials of a peer that accepted us.
+fn strong_advice(fault: &Fault) -> &'static str {
+    match fault {
+        Fault::Simple | Fault::Absent(_) => {
+            "The peer accepted us, but proves itself by a password or not at all. Ask its \
+             postmaster for strong credentials with its certificate in our direction too; until \
+             then, strong with demand = false goes by its password."
+        }
+        Fault::Size { .. } | Fault::Count(_) | Fault::Token(_) => {
+            "The peer's token cannot be used as it is. Ask its postmaster what makes it, with these \
+             words; until then, strong with demand = false and offer = false goes by passwords."
+        }
+        Fault::Weak(_) => {
+            "Ask the peer's postmaster to have its tokens signed with SHA-256 or better (an option \
+             of its MTA, or a new certificate)."
+        }
+        Fault::Recipient(_) => {
+            "The peer knows us by another MTA name or domain than we give. Agree with its \
+             postmaster on our MTA name ([gateway] mta, or our-mta of this peer; capitals count)."
+        }
+        Fault::Old { .. } | Fault::Future { .. } => {
+            "Our clock and the peer's differ, or someone sends again what was sent before. See \
+             that both keep time (NTP); time-window in [x400.strong] is how much they may differ."
+        }
+        Fault::Fingerprint(_) | Fault::Name { .. } => {
+            "The peer may have a new certificate, or another answers in its place: do not trust it \
+             unseen. Ask its postmaster, over another line, for the subject and fingerprint of its \
+             certificate; then correct strong of this peer."
+        }
+        Fault::Certificate(_) | Fault::Usage(_) | Fault::Chain(_) => {
+            "The peer's certificate does not do. If it has expired or is of the wrong kind, its \
+             postmaster must have a new one; if we do not know its authority, add that to \
+             [x400.strong] authorities."
+        }
+        Fault::Signature(_) => {
+            "Whoever answers does not have the key of the certificate it shows, or signs it \
+             otherwise than X.509 says. Do not trust it; ask the peer's postmaster."
+        }
+        Fault::Replayed | Fault::Many => {
+            "Someone may be sending again what the peer once sent; or its random numbers are none. \
+             If it stays so, ask its postmaster, and look at the line between us."
+        }
+    }
+}
+
+const STRONG: &str = "The peer does not accept our strong credentials; its log of this minute says \
+    which check failed. Most often it does not have our certificate (or its authority, or its \
+    fingerprint), our certificate has expired, our two clocks differ by minutes, our token is for \
+    another MTA name than its own (mta of this peer), or it knows us by another MTA name ([gateway] \
+    mta, or our-mta of this peer); perhaps it wants a password (strong with offer = false).";
+
 const DIALOGUE: &str = "The peer wants two-way alternate associations where we offer monologue, or \
     the other way round. Agree with its postmaster, and set two-way-alternate of this peer.";
 
-fn bind_advice(error: MTABindError) -> String {
+fn bind_advice(peer: &Peer, error: MTABindError) -> String {
     match error {
         MTABindError::BUSY => BUSY,
-        MTABindError::AUTHENTICATION_ERROR => CREDENTIALS,
+        MTABindError::AUTHENTICATION_ERROR => match &peer.strong {
+            Some(strong) if strong.offer => STRONG,
+            _ => CREDENTIALS,
+        },
         MTABindError::UNACCEPTABLE_DIALOGUE_MODE => DIALOGUE,
         MTABindError::UNACCEPTABLE_SECURITY_CONTEXT
         | MTABindError::INADEQUATE_ASSOCIATION_CONFIDENTIALITY => {
-            "The peer wants security that the MTA bind does not give here: perhaps TLS (tls of \
-             this peer), or security labels. Ask its postmaster what it demands of us."
+            "The peer wants security that the MTA bind does not give here: perhaps TLS or \
+             strong credentials (tls or strong of this peer), or security labels. Ask its postmaster what it demands of us."
         }
         _ => NO_REASON,
     }

@@ -4,19 +4,19 @@ use std::fs;
 use std::net::{IpAddr, SocketAddr};
 use std::path::PathBuf;
 
-use super::config::Peer;
-use super::tls;
+use super::config::{Mode, Peer};
+use super::{strong, tls};
 use crate::network::Network;
 
 /// A fault in the configuration of a peer.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
-    /// A file of `[x400.tls]` cannot be used.
+    /// A file of `[x400.tls]` or `[x400.strong]` cannot be used.
     #[error(transparent)]
     Tls(#[from] tls::Error),
     /// A peer is known by a certificate that cannot be judged.
     #[error("peer {peer}: {fault}")]
-    PeerTls {
+    Certificate {
         /// The peer's name.
         peer: String,
         /// Why it cannot.
@@ -74,10 +74,41 @@ impl Peer {
             }
             _ => return Ok(()),
         };
-        Err(Error::PeerTls {
+        Err(Error::Certificate {
             peer: self.name.clone(),
             fault,
         })
+    }
+
+    /// Whether its strong credentials can be judged, and ours be made.
+    ///
+    /// # Errors
+    /// Why they cannot.
+    pub fn check_strong(&self, ours: Option<&strong::Config>) -> Result<(), Error> {
+        let fault = match (&self.strong, ours) {
+            (None, _) => return Ok(()),
+            (Some(_), None) => "strong needs [x400.strong] with our own certificate and key",
+            (Some(_), _) if self.mode != Mode::Normal => {
+                "strong needs mode normal: a bind of another mode has no room for it"
+            }
+            (Some(_), _) if self.mta.is_empty() => "strong needs mta, whom our tokens are for",
+            (Some(strong), Some(ours))
+                if strong.needs_authorities() && ours.authorities.is_none() =>
+            {
+                "strong needs fingerprints, or [x400.strong] authorities who vouch for a name"
+            }
+            _ => return Ok(()),
+        };
+        Err(Error::Certificate {
+            peer: self.name.clone(),
+            fault,
+        })
+    }
+
+    /// Whether it proves in each bind who it is, by a password or strong credentials.
+    fn proves(&self) -> bool {
+        let strong = self.strong.as_ref().is_some_and(|strong| strong.demand);
+        strong || self.peer_password_file.is_some()
     }
 
     /// Reads the peer's passwords; a line end after one does not count.
@@ -114,7 +145,7 @@ impl Peer {
     /// Whether it may call from this address.
     #[must_use]
     pub fn accepts_from(&self, address: IpAddr) -> bool {
-        let any = self.accept_from.is_empty() && self.peer_password_file.is_some();
+        let any = self.accept_from.is_empty() && self.proves();
         any || self.is_at(address)
     }
 
@@ -138,14 +169,14 @@ impl Peer {
             .connect
             .iter()
             .any(|to| to.parse::<SocketAddr>().is_ok());
-        let known = self.peer_password_file.is_some() || !self.accept_from.is_empty() || by_address;
+        let known = self.proves() || !self.accept_from.is_empty() || by_address;
         known && !self.mta.is_empty()
     }
 
     /// Whether anyone who knows its MTA name is taken for it.
     #[must_use]
     pub fn is_anyone(&self) -> bool {
-        self.peer_password_file.is_none() && self.accept_from.iter().any(Network::is_everything)
+        !self.proves() && self.accept_from.iter().any(Network::is_everything)
     }
 }
 

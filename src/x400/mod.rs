@@ -4,6 +4,7 @@
 //! config        the [x400] table: where to listen, the peer MTAs
 //! identity      by what a peer is known
 //! bind          what two MTAs say of themselves           no I/O
+//! strong        credentials signed with a private key
 //! association   who may have one                          no I/O
 //! transfer      an MTS-APDU as RTSE carries it, and as a
 //!               relay passes it on                        no I/O
@@ -45,6 +46,7 @@ pub mod sink;
 pub mod source;
 pub mod standing;
 mod stream;
+pub mod strong;
 pub mod tls;
 pub mod transfer;
 mod urgency;

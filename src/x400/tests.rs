@@ -20,6 +20,7 @@ use crate::octets::Octets;
 mod associations;
 mod failures;
 mod rts;
+mod strong;
 mod tls;
 mod turns;
 

@@ -57,7 +57,8 @@ pub struct PeerTls {
 pub struct Fingerprint([u8; 32]);
 
 impl Fingerprint {
-    fn of(certificate: &CertificateDer<'_>) -> Self {
+    /// The fingerprint of a certificate.
+    pub(super) fn of(certificate: &CertificateDer<'_>) -> Self {
         Self(Sha256::digest(certificate).into())
     }
 }
@@ -95,12 +96,14 @@ impl fmt::Display for Fingerprint {
 
 serde_as_text!(Fingerprint);
 
-/// A fault in what `[x400.tls]` names.
+/// A fault in what `[x400.tls]`, or `[x400.strong]`, names.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
     /// A file cannot be read, or holds nothing of the kind.
-    #[error("[x400.tls] {key} {}: {fault}", path.display())]
+    #[error("[{table}] {key} {}: {fault}", path.display())]
     File {
+        /// In which table the key stands.
+        table: &'static str,
         /// Which key names the file.
         key: &'static str,
         /// The file.
@@ -109,8 +112,25 @@ pub enum Error {
         fault: String,
     },
     /// The certificate and the key cannot be used, perhaps not together.
-    #[error("[x400.tls] certificate and key: {0}")]
-    Unusable(#[from] rustls::Error),
+    #[error("[{table}] certificate and key: {fault}")]
+    Unusable {
+        /// In which table they stand.
+        table: &'static str,
+        /// Why not.
+        fault: rustls::Error,
+    },
+}
+
+/// The table of the configuration that is read here.
+const TABLE: &str = "x400.tls";
+
+impl From<rustls::Error> for Error {
+    fn from(fault: rustls::Error) -> Self {
+        Self::Unusable {
+            table: TABLE,
+            fault,
+        }
+    }
 }
 
 /// TLS as configured.
@@ -144,9 +164,8 @@ impl Tls {
     /// One of them is not there, or not what it should be.
     pub fn new(config: &Config) -> Result<Self, Error> {
         let provider = Arc::new(ring::default_provider());
-        let certificates = certificates("certificate", &config.certificate)?;
-        let key = PrivateKeyDer::from_pem_file(&config.key)
-            .map_err(|fault| at("key", &config.key, &fault))?;
+        let certificates = certificates(TABLE, "certificate", &config.certificate)?;
+        let key = private_key(TABLE, &config.key)?;
         let bearer = Arc::new(Bearer(Arc::clone(&provider)));
         let server = ServerConfig::builder_with_provider(Arc::clone(&provider))
             .with_safe_default_protocol_versions()?
@@ -160,9 +179,9 @@ impl Tls {
         let authorities = match &config.authorities {
             None => None,
             Some(path) => {
-                let fault = |fault: &dyn ToString| at("authorities", path, fault);
+                let fault = |fault: &dyn ToString| at(TABLE, "authorities", path, fault);
                 let mut roots = RootCertStore::empty();
-                for certificate in self::certificates("authorities", path)? {
+                for certificate in self::certificates(TABLE, "authorities", path)? {
                     roots.add(certificate).map_err(|error| fault(&error))?;
                 }
                 let roots = Arc::new(roots);
@@ -257,17 +276,36 @@ impl Tls {
 }
 
 /// The certificates of a file, one at least.
-fn certificates(key: &'static str, path: &Path) -> Result<Vec<CertificateDer<'static>>, Error> {
+pub(super) fn certificates(
+    table: &'static str,
+    key: &'static str,
+    path: &Path,
+) -> Result<Vec<CertificateDer<'static>>, Error> {
     let read = || CertificateDer::pem_file_iter(path)?.collect::<Result<Vec<_>, _>>();
-    let found = read().map_err(|fault: rustls::pki_types::pem::Error| at(key, path, &fault))?;
-    match found.is_empty() {
-        true => Err(at(key, path, &"there is no certificate in it")),
-        false => Ok(found),
+    let fault = |fault: rustls::pki_types::pem::Error| at(table, key, path, &fault);
+    match read().map_err(fault)? {
+        found if found.is_empty() => Err(at(table, key, path, &"there is no certificate in it")),
+        found => Ok(found),
     }
 }
 
-fn at(key: &'static str, path: &Path, fault: &dyn ToString) -> Error {
+/// The private key of a file.
+pub(super) fn private_key(
+    table: &'static str,
+    path: &Path,
+) -> Result<PrivateKeyDer<'static>, Error> {
+    PrivateKeyDer::from_pem_file(path).map_err(|fault| at(table, "key", path, &fault))
+}
+
+/// The error of a file.
+pub(super) fn at(
+    table: &'static str,
+    key: &'static str,
+    path: &Path,
+    fault: &dyn ToString,
+) -> Error {
     Error::File {
+        table,
         key,
         path: path.to_owned(),
         fault: fault.to_string(),

@@ -62,7 +62,7 @@ impl Raw {
     pub async fn associated(world: &World) -> Self {
         let mut raw = Self::connected(world).await;
         let peer = &world.hostile.config().peer[0];
-        let open = world.hostile.open(peer, "261122045628Z");
+        let open = world.hostile.open(peer, "261122045628Z").unwrap();
         raw.ask(Request::Open(Box::new(open))).await;
         match raw.next().await {
             Indication::OpenConfirm(Ok(_)) => raw,

@@ -67,6 +67,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("lettre", &["src/smtp/client"]),
     ("rusqlite", &["src/queue"]),
     ("clap", &["src/main.rs", "src/cli"]),
+    ("webpki", &["src/x400/strong"]),
     (
         "tokio",
         &[

@@ -21,6 +21,7 @@ mod postfix;
 mod program;
 mod road;
 mod smtp;
+mod strong;
 mod tls;
 mod turns;
 
@@ -34,6 +35,7 @@ fn main() {
     trials.extend(commands::trials());
     trials.extend(inputs::trials());
     trials.extend(tls::trials());
+    trials.extend(strong::trials());
     libtest_mimic::run(&arguments, trials).exit();
 }
 

@@ -368,7 +368,9 @@ pub fn end(
     }
     let cp: CpType = asn1::decode(&connect.user_data).map_err(|fault| fault.to_string())?;
     let parameters = cp.normal_mode_parameters.unwrap_or_default();
-    let mut open = directory.open(&directory.config().peer[0], "051001144852Z");
+    let mut open = directory
+        .open(&directory.config().peer[0], "051001144852Z")
+        .map_err(|failure| failure.what)?;
     open.called.p = parameters
         .called_presentation_selector
         .unwrap_or_default()

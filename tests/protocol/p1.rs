@@ -287,7 +287,9 @@ fn refused(root: &Path) -> Result<(), Failed> {
     stack.transport.reference = cr.source_reference;
     let now = Instant::now();
     let mut stack = Stack::new(stack, now);
-    let mut open = directory.open(&directory.config().peer[0], "261122050138Z");
+    let mut open = directory
+        .open(&directory.config().peer[0], "261122050138Z")
+        .map_err(|failure| failure.what)?;
     open.called.t = cr.called.clone().unwrap_or_default();
     open.identifier = connect.identifier.unwrap_or_default();
     stack.request(Request::Open(Box::new(open)), now)?;

@@ -206,7 +206,7 @@ impl Client {
         let mut link = Link::new(stream, self.directory.stack(Some(peer)))
             .map_err(|fault| Failure::of_connection(&fault))?;
         let now = self.moment().strftime("%y%m%d%H%M%SZ").to_string();
-        let mut open = self.directory.open(peer, &now);
+        let mut open = self.directory.open(peer, &now)?;
         // Without a server there is nobody to take what the peer would send.
         if self.receiver.is_none() {
             open.dialogue = Dialogue::Monologue;

@@ -61,7 +61,7 @@ async fn x218_8_1_a_peer_has_its_own_patience_calling_and_called() {
     let peer = directory.peer("hub").unwrap();
     let stream = TcpStream::connect(running.addresses[0]).await.unwrap();
     let mut link = Link::new(stream, directory.stack(Some(peer))).unwrap();
-    let open = directory.open(peer, "261122045628Z");
+    let open = directory.open(peer, "261122045628Z").unwrap();
     link.request(Request::Open(Box::new(open))).unwrap();
     assert!(matches!(
         link.next().await,

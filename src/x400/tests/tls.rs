@@ -11,13 +11,13 @@ use super::super::tls::{self, PeerTls};
 use super::*;
 
 /// Certificates, as files and otherwise.
-struct Certificates {
+pub(super) struct Certificates {
     folder: tempfile::TempDir,
     authority: Issuer<'static, KeyPair>,
 }
 
 impl Certificates {
-    fn new() -> Self {
+    pub(super) fn new() -> Self {
         let folder = tempfile::tempdir().unwrap();
         let mut params = CertificateParams::new(Vec::new()).unwrap();
         params.is_ca = IsCa::Ca(BasicConstraints::Unconstrained);
@@ -30,12 +30,12 @@ impl Certificates {
         }
     }
 
-    fn path(&self, name: &str) -> PathBuf {
+    pub(super) fn path(&self, name: &str) -> PathBuf {
         self.folder.path().join(name)
     }
 
     /// A certificate of this name, vouched for or not; our configuration with it.
-    fn config(&self, file: &str, name: &str, vouched: bool) -> tls::Config {
+    pub(super) fn config(&self, file: &str, name: &str, vouched: bool) -> tls::Config {
         let params = CertificateParams::new(vec![name.to_owned()]).unwrap();
         let key = KeyPair::generate().unwrap();
         let certificate = match vouched {

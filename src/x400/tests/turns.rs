@@ -273,7 +273,7 @@ async fn caller(gw: &End, change: impl FnOnce(&mut crate::osi::rtse::Open)) -> L
     let peer = gw.directory.peer("hub").unwrap();
     let stream = TcpStream::connect(&peer.connect[0]).await.unwrap();
     let mut link = Link::new(stream, gw.directory.stack(Some(peer))).unwrap();
-    let mut open = gw.directory.open(peer, "261122045628Z");
+    let mut open = gw.directory.open(peer, "261122045628Z").unwrap();
     change(&mut open);
     link.request(Request::Open(Box::new(open))).unwrap();
     let told = link.next().await;
