@@ -12,6 +12,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::mixer::address::Attributes;
 use crate::mixer::context::Gateway;
+use crate::mixer::domain;
 use crate::mixer::profile::Layer;
 use crate::{queue, smtp, x400};
 
@@ -291,6 +292,12 @@ impl Config {
         if let Err(error) = self.smtp.check() {
             fault("", error.to_string());
         }
+        for ours in self.gateway.global_domains() {
+            if domain::of_address(ours).is_none() {
+                let text = "a global domain identifier names a country".to_owned();
+                fault(&ours.to_string(), text);
+            }
+        }
         let x400 = &self.x400;
         for (key, value) in [
             ("max-associations", x400.max_associations),
@@ -480,6 +487,8 @@ mod tests {
                 .contains("two peers")
         );
         assert!(problems("[x400]\nmax-half-open = 0\n").contains("max-half-open must not be 0"));
+        let nowhere = problems("[gateway]\nother-global-domains = [\"/ADMD=HUB/\"]\n");
+        assert!(nowhere.contains("names a country"), "{nowhere}");
         assert!(
             problems("[[routing.route]]\naddress = \"/C=GB/\"\nto = \"hub\"\n")
                 .contains("no peer called hub")

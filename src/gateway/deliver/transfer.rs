@@ -23,12 +23,8 @@ impl Deliverer {
     pub(super) async fn transfer(&self, rules: &Rules, claim: &Claim, apdu: Octets) -> End {
         let mut peers = rules.in_turn(&claim.route, claim.item.id);
         let mut kept = pinned(claim);
-        let at_kept = |peer: &str| {
-            let at_peer = kept.as_ref().filter(|kept| kept.peer() == peer);
-            at_peer.is_some_and(Pinned::is_in_doubt)
-        };
-        let doubted = peers.iter().copied();
-        let doubted = { doubted }.find(|peer| at_kept(peer) || is_in_doubt(claim, peer));
+        let mut in_turn = peers.iter().copied();
+        let doubted = in_turn.find(|peer| is_in_doubt(claim, kept.as_ref(), peer));
         if let Some(doubted) = doubted {
             peers = vec![doubted];
         }
@@ -38,9 +34,11 @@ impl Deliverer {
         });
         let mut end = None;
         for peer in peers {
+            let pinned = kept.clone().filter(|kept| kept.peer() == peer);
+            let note = || pinned.clone().unwrap_or_else(|| Pinned::in_doubt_at(peer));
             // The next attempt begins with the first again, which would not know what this one has.
             if end.is_some()
-                && let Err(fault) = keep.keep(Pinned::in_doubt_at(peer)).await
+                && let Err(fault) = keep.keep(note()).await
             {
                 tracing::error!(id = %claim.item.id, peer, fault, "not tried: it was not pinned");
                 break;
@@ -53,7 +51,7 @@ impl Deliverer {
                     Priority::Priority | Priority::Immediate => Urgency::Normal,
                     Priority::Flash | Priority::Override => Urgency::Urgent,
                 },
-                pinned: kept.clone().filter(|kept| kept.peer() == peer),
+                pinned,
             };
             let outcome = self.x400.transfer(peer, transfer).await;
             let in_doubt = doubted.is_some() || matches!(outcome, Transferred::InDoubt { .. });
@@ -150,12 +148,15 @@ fn pinned(claim: &Claim) -> Option<Pinned> {
     recipients.find_map(|recipient| recipient.pinned.as_deref()?.parse().ok())
 }
 
-/// Whether the last transfer may have been made to `peer`.
-fn is_in_doubt(claim: &Claim, peer: &str) -> bool {
-    claim.item.recipients.iter().any(|recipient| {
-        let relay = recipient.relay.as_deref().unwrap_or_default();
-        let at_peer = relay.strip_prefix(peer);
-        recipient.status == Some(IN_DOUBT.to_string())
-            && at_peer.is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
-    })
+/// Whether the last transfer may have been made to `peer`: by what it pinned, if it did not come to an
+/// outcome, and by its outcome.
+fn is_in_doubt(claim: &Claim, pinned: Option<&Pinned>, peer: &str) -> bool {
+    let was_ended = |pinned: &Pinned| pinned.peer() == peer && pinned.is_in_doubt();
+    pinned.is_some_and(was_ended)
+        || claim.item.recipients.iter().any(|recipient| {
+            let relay = recipient.relay.as_deref().unwrap_or_default();
+            let at_peer = relay.strip_prefix(peer);
+            recipient.status == Some(IN_DOUBT.to_string())
+                && at_peer.is_some_and(|rest| rest.is_empty() || rest.starts_with('['))
+        })
 }

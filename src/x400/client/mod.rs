@@ -12,10 +12,12 @@ mod pool;
 mod transfer;
 
 use std::collections::HashMap;
+use std::hash::{BuildHasher as _, Hasher as _, RandomState};
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
+use bytes::Bytes;
 use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
@@ -30,6 +32,8 @@ use super::handler::Handler;
 use super::receive::Takes;
 use super::server::Server;
 use super::standing::Standing;
+use crate::asn1;
+use crate::asn1::types::TeletexString;
 use pool::Pool;
 
 pub use pinned::{Keep, Keeping, Pinned};
@@ -99,6 +103,9 @@ pub struct Client {
     pools: Mutex<HashMap<String, Arc<Pool>>>,
     /// When the last association was opened.
     opened: Mutex<Timestamp>,
+    /// The additional reference of our session connections (X.225 section 8.3.1, at most 4 octets): it
+    /// tells them from those that another process of ours opened in the same second.
+    process: Bytes,
 }
 /// What a peer says of itself when it answers, and what is agreed on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -156,8 +163,8 @@ impl Client {
             directory,
             receiver: None,
             pools: Mutex::default(),
-            // What was opened before this process stays apart.
-            opened: Mutex::new(Timestamp::now()),
+            opened: Mutex::new(Timestamp::UNIX_EPOCH),
+            process: asn1::encode(&TeletexString::from(&by_chance()[..])),
         }
     }
 
@@ -369,6 +376,13 @@ impl Client {
     }
 }
 
+/// Two printable characters by chance.
+fn by_chance() -> [u8; 2] {
+    let chance = RandomState::new().build_hasher().finish().to_be_bytes();
+    let [a, b, ..] = chance.map(|octet| b'!' + octet % 94);
+    [a, b]
+}
+
 impl transfer::Failure {
     /// Whether another association may be tried at once: nothing can come of it twice.
     fn may_go_on(&self) -> bool {
@@ -410,5 +424,27 @@ fn failed(
             explanation,
             pinned,
         },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::super::Config;
+    use super::*;
+
+    #[test]
+    fn x228_7_8_1_processes_that_call_in_the_same_second_are_told_apart() {
+        let names = (0..20).map(|_| {
+            let directory = Directory::new(Config::default(), "GW").unwrap();
+            let name = Client::new(Arc::new(directory)).process;
+            // A T.61 string in no more than the four octets there is room for.
+            assert!(
+                matches!(&name[..], [20, 2, b'!'..=b'~', b'!'..=b'~']),
+                "{name:?}"
+            );
+            name
+        });
+        let names: std::collections::HashSet<Bytes> = names.collect();
+        assert!(names.len() > 1, "{names:?}");
     }
 }

@@ -207,6 +207,7 @@ impl Client {
             .map_err(|fault| Failure::of_connection(&fault))?;
         let now = self.moment().strftime("%y%m%d%H%M%SZ").to_string();
         let mut open = self.directory.open(peer, &now)?;
+        open.identifier.additional_reference = self.process.clone();
         // Without a server there is nobody to take what the peer would send.
         if self.receiver.is_none() {
             open.dialogue = Dialogue::Monologue;
