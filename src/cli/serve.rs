@@ -52,8 +52,13 @@ pub fn run(arguments: Arguments) -> Outcome {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}
         }
-        tracing::info!("stopping");
-        service.stop().await;
+        tracing::info!("stopping; another signal ends it at once");
+        tokio::select! {
+            () = service.stop() => {}
+            // What is under way is as after a power cut: the next start goes on with it.
+            _ = terminate.recv() => tracing::warn!("ended at once"),
+            _ = interrupt.recv() => tracing::warn!("ended at once"),
+        }
         tracing::info!("stopped");
         Ok(())
     })

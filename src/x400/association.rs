@@ -248,7 +248,7 @@ impl Directory {
         stack.session.connect_timeout = open;
         stack.transfer_timeout = self.config.rts(peer).transfer_timeout;
         if peer.is_none() {
-            stack.idle_timeout = Some(seconds(self.config.idle_timeout.saturating_mul(2)));
+            stack.idle_timeout = Some(seconds(self.config.incoming_idle_timeout));
             let only = |selector: &config::Selector| match selector.0.is_empty() {
                 true => Vec::new(),
                 false => vec![selector.0.clone()],

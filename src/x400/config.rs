@@ -63,9 +63,11 @@ pub struct Config {
     pub recovery_timeout: u64,
     /// How many such transfers are kept of one peer; together they may have `max-apdu` octets.
     pub max_recoverable: usize,
-    /// Seconds an association may stand idle before its initiator releases it; a peer's may stand
-    /// twice as long.
+    /// Seconds an association of ours may stand idle before we release it.
     pub idle_timeout: u64,
+    /// Seconds an association that a peer has opened may stand idle before we abort it: longer than
+    /// any peer lets its own stand, since it is for the initiator to release what it has opened.
+    pub incoming_idle_timeout: u64,
     /// Our certificate, and where calls over TLS are taken.
     pub tls: Option<tls::Config>,
     /// Our certificate in the bind, and who vouches for those of peers.
@@ -95,6 +97,7 @@ impl Default for Config {
             recovery_timeout: 1800,
             max_recoverable: 10,
             idle_timeout: 60,
+            incoming_idle_timeout: 900,
             tls: None,
             strong: None,
             peer: Vec::new(),
@@ -103,6 +106,12 @@ impl Default for Config {
 }
 
 impl Config {
+    /// How long an association that this peer has opened may stand idle; `None`: for ever.
+    #[must_use]
+    pub fn incoming_idle_timeout(&self, peer: &Peer) -> Option<Duration> {
+        (peer.idle_timeout != Some(0)).then(|| Duration::from_secs(self.incoming_idle_timeout))
+    }
+
     /// How many attempts a message for the peer of this name has while it cannot be called.
     #[must_use]
     pub fn open_retries(&self, peer: &str) -> Option<u32> {
@@ -160,7 +169,8 @@ pub struct Peer {
     pub time_zone: Option<Zone>,
     /// Whether each call begins at another address of `connect`, so that they share the load.
     pub share_load: bool,
-    /// Seconds an association with it may stand idle, in place of `[x400] idle-timeout`; 0: for ever.
+    /// Seconds an association with it may stand idle, in place of `[x400] idle-timeout`; 0: for ever,
+    /// whoever opened it.
     pub idle_timeout: Option<u64>,
     /// How many attempts a message has while no association can be opened; then it is returned.
     /// Unless it is given, `[queue.schedule]` alone says how long a message is tried.

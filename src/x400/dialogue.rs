@@ -55,6 +55,8 @@ pub(super) struct Association {
     pub(super) permanent: usize,
     /// Whether its server stops.
     pub(super) stopped: Option<watch::Receiver<bool>>,
+    /// Whether an operator disables its peer, if that is to end it.
+    pub(super) disabled: Option<watch::Receiver<bool>>,
     /// What it holds of the bounds of others while it lives.
     pub(super) _holds: Box<dyn Any + Send>,
     pub(super) state: State,
@@ -101,6 +103,11 @@ impl Association {
                     biased;
                     () = stop(&mut self.stopped) => {
                         return self.abort("the server stops".to_owned()).await;
+                    }
+                    () = stop(&mut self.disabled) => {
+                        let explanation = "an operator has disabled the peer";
+                        info!(mta = self.caller.mta, explanation, "association ended");
+                        return self.abort(explanation.to_owned()).await;
                     }
                     told = self.link.next() => told,
                     claimed = claimed(&mut offer) => {
@@ -295,10 +302,10 @@ impl Association {
     }
 }
 
-/// Until the server stops; for ever where there is none.
+/// Until that is so; for ever where nobody would say it.
 pub(super) async fn stop(stopped: &mut Option<watch::Receiver<bool>>) {
     match stopped {
-        // An error is a server that is gone.
+        // An error is somebody who is gone.
         Some(stopped) => drop(stopped.wait_for(|stopped| *stopped).await),
         None => std::future::pending().await,
     }

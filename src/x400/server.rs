@@ -48,8 +48,10 @@ struct Shared<H: Handler> {
     handler: Arc<H>,
     /// For associations.
     room: Arc<Semaphore>,
-    /// For connections without an association yet.
+    /// For connections of strangers without an association yet.
     half_open: Arc<Semaphore>,
+    /// For such connections from where peers may call.
+    neighbours: Arc<Semaphore>,
     /// For connections that are being refused.
     turned_away: Arc<Semaphore>,
     addresses: Counts,
@@ -69,6 +71,7 @@ impl<H: Handler> Server<H> {
         let shared = Shared {
             room: permits(config.max_associations),
             half_open: permits(config.max_half_open),
+            neighbours: permits(config.max_half_open.max(config.max_associations)),
             turned_away: permits(TURNED_AWAY),
             addresses: Counts::default(),
             receiver: Arc::new(Receiver::new(Arc::clone(&directory), Arc::clone(&handler))),
@@ -187,19 +190,15 @@ impl<H: Handler> Shared<H> {
         }
         // The neighbours are not to stand in one queue with whoever finds the port.
         let half_open = match self.directory.knows(address) {
-            true => None,
-            false => Some(
-                Arc::clone(&self.half_open)
-                    .try_acquire_owned()
-                    .map_err(|_| {
-                        let most = config.max_half_open;
-                        format!("{most} connections have no association yet")
-                    })?,
-            ),
+            true => &self.neighbours,
+            false => &self.half_open,
         };
+        let half_open = Arc::clone(half_open)
+            .try_acquire_owned()
+            .map_err(|_| "too many connections have no association yet")?;
         Ok(Entry {
             _count: count,
-            half_open,
+            half_open: Some(half_open),
             room: None,
             counted: None,
         })
@@ -303,9 +302,9 @@ async fn serve<H: Handler>(
     );
     link.set_transfer_timeout(directory.config().rts(peer).transfer_timeout);
     if let Some(peer) = peer {
-        let idle = peer.idle_timeout(directory.config().idle_timeout);
-        link.set_idle_timeout(idle.map(|idle| idle.saturating_mul(2)));
+        link.set_idle_timeout(directory.config().incoming_idle_timeout(peer));
     }
+    let disabled = standing.map(|standing| standing.disabling());
     let standing = standing.filter(|_| sends);
     let counted = standing.map(Standing::count_caller);
     if counted.is_some() {
@@ -321,6 +320,7 @@ async fn serve<H: Handler>(
         patience: None,
         permanent: 0,
         stopped,
+        disabled,
         _holds: Box::new((entry, counted)),
         state: dialogue::State::default(),
     };

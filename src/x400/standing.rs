@@ -1,12 +1,12 @@
 //! How we stand with each peer at this moment: what server, client and operator share of it.
 
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
 
 use jiff::{SignedDuration, Timestamp};
 use serde::{Deserialize, Serialize};
-use tokio::sync::Notify;
+use tokio::sync::{Notify, watch};
 
 use super::config::Peer;
 use super::failure::{Failure, Step};
@@ -15,7 +15,7 @@ use super::offers::Offers;
 /// How we stand with one peer.
 #[derive(Debug, Default)]
 pub struct Standing {
-    disabled: AtomicBool,
+    disabled: watch::Sender<bool>,
     outgoing: AtomicUsize,
     incoming: AtomicUsize,
     /// Of those incoming, the ones on which we send, too.
@@ -87,20 +87,26 @@ impl Drop for Counted {
 }
 
 impl Standing {
-    /// Whether an operator has disabled the peer: it is not called, and its calls are told busy.
+    /// Whether an operator has disabled the peer: it is not called, its calls are told busy, and the
+    /// associations it has opened end, after the transfer under way.
     #[must_use]
     pub fn is_disabled(&self) -> bool {
-        self.disabled.load(Ordering::Relaxed)
+        *self.disabled.borrow()
     }
 
     /// Disables or enables the peer.
     pub fn disable(&self, disabled: bool) {
-        self.disabled.store(disabled, Ordering::Relaxed);
+        self.disabled.send_replace(disabled);
         if !disabled {
             // Whoever enables it has mended it: no call waits for an earlier one's sake.
             self.past().failed = None;
         }
         self.changed.notify_one();
+    }
+
+    /// Turns true when an operator disables the peer.
+    pub(super) fn disabling(&self) -> watch::Receiver<bool> {
+        self.disabled.subscribe()
     }
 
     /// Notes how many messages wait for the peer.

@@ -154,8 +154,7 @@ impl World {
             max_associations: 20,
             open_timeout: STEP,
             transfer_timeout: STEP,
-            // That of the initiator; the responder waits twice as long.
-            idle_timeout: IDLE / 2,
+            incoming_idle_timeout: IDLE,
             ..x400::Config::default()
         };
         let keeper = Arc::new(Keeper::default());

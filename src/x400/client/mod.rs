@@ -22,7 +22,7 @@ use jiff::Timestamp;
 use serde::{Deserialize, Serialize};
 use tokio::sync::watch;
 use tokio::task::JoinSet;
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 use tracing::{debug, info, warn};
 
 use super::association::Directory;
@@ -41,6 +41,8 @@ pub use transfer::Transfer;
 
 /// How long to wait at most before looking after permanent associations again.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
+/// How long the releases of all associations may take when the client ends.
+const FOR_CLOSE: Duration = Duration::from_secs(10);
 /// How long to wait at least between two associations that are opened to be permanent.
 const SHORTEST_WAIT: Duration = Duration::from_secs(1);
 
@@ -337,8 +339,13 @@ impl Client {
             let mut pools = self.pools.lock().unwrap_or_else(PoisonError::into_inner);
             pools.drain().map(|(_, pool)| pool).collect()
         };
-        for pool in pools {
-            pool.release().await;
+        let mut releases: JoinSet<()> = pools
+            .into_iter()
+            .map(|pool| async move { pool.release().await })
+            .collect();
+        let released = async { while releases.join_next().await.is_some() {} };
+        if timeout(FOR_CLOSE, released).await.is_err() {
+            info!("associations whose release nobody confirmed are cut off");
         }
     }
 

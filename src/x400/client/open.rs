@@ -252,6 +252,8 @@ impl Client {
                         patience: peer.idle_timeout(self.directory.config().idle_timeout),
                         permanent: peer.permanent,
                         stopped: None,
+                        // Those of ours are released when it is.
+                        disabled: None,
                         _holds: Box::new(pool.standing.count_outgoing()),
                         state: dialogue::State::default(),
                     };

@@ -6,6 +6,7 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use tokio::sync::{Semaphore, SemaphorePermit};
+use tokio::task::JoinSet;
 
 use super::super::config::{Peer, Urgency};
 use super::super::dialogue::Association;
@@ -74,8 +75,10 @@ impl Pool {
 
     /// Releases every association of ours that waits.
     pub(super) async fn release(&self) {
+        let mut releases = JoinSet::new();
         while let Some(association) = self.standing.offers().claim_ours().await {
-            association.release().await;
+            releases.spawn(association.release());
         }
+        while releases.join_next().await.is_some() {}
     }
 }

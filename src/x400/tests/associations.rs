@@ -67,6 +67,9 @@ async fn a_disabled_peer_that_calls_is_told_busy() {
     running.directory.standing("gw").unwrap().disable(false);
     let outcome = running.client.transfer("hub", Apdu::Octets(apdu(1))).await;
     assert!(matches!(outcome, Outcome::Delivered { .. }), "{outcome:?}");
+    until_incoming(&running, 1).await;
+    running.directory.standing("gw").unwrap().disable(true);
+    until_incoming(&running, 0).await;
 }
 
 #[tokio::test]
