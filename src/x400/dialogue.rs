@@ -183,13 +183,8 @@ impl Association {
         self.state.asked = Some((before.min(priority), since));
     }
 
-    /// Releases the association; whether that was in order.
+    /// Releases the association, which we have opened; whether that was in order.
     pub(super) async fn release(mut self) -> bool {
-        if !self.ours {
-            self.abort("the responder has no more use for it".to_owned())
-                .await;
-            return false;
-        }
         if let Err(why) = self.turn(RELEASE, FOR_RELEASE).await {
             self.abort(format!("no turn to release it: {why:?}")).await;
             return false;

@@ -140,3 +140,23 @@ impl Drop for Wanted<'_> {
         self.0.fetch_sub(1, Ordering::Relaxed);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn x218_9_4_what_waits_is_as_pressing_as_its_most_urgent() {
+        let offers = Offers::default();
+        let pressing = || [0, 1, 2, 3, u8::MAX].map(|priority| offers.is_wanted(priority));
+        assert_eq!(pressing(), [false; 5]);
+        let normal = offers.want(Urgency::Normal);
+        assert_eq!(pressing(), [false, false, true, true, true]);
+        let urgent = offers.want(Urgency::Urgent);
+        let _non_urgent = offers.want(Urgency::NonUrgent);
+        assert_eq!(pressing(), [false, true, true, true, true]);
+        assert_eq!(offers.wanted(), 3);
+        drop((normal, urgent));
+        assert_eq!(pressing(), [false, false, false, true, true]);
+    }
+}
