@@ -350,7 +350,7 @@ fn bound() -> Result<(), Failed> {
     ] {
         assert_eq!(captured.frames(field).len(), count, "{field}");
     }
-    // Another authority, and a certificate that it has issued.
+    // Another authority of the same name, and a certificate that it has issued.
     fs::remove_file(folder.join("ca.pem"))?;
     certify(folder, "GW", KINDS[0].0)?;
     let said = ping()?;
@@ -358,7 +358,7 @@ fn bound() -> Result<(), Failed> {
     assert!(said.contains("our strong credentials"), "{said}");
     wait_for("the reason in the log", || {
         let said = running.said();
-        said.contains("none of our authorities has issued it")
+        said.contains("is not signed by our authority of the name it gives")
             .then_some(())
     });
     running.stop();

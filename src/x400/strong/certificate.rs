@@ -152,6 +152,9 @@ pub(super) fn judge_chain(
         Err(Error::UnknownIssuer) => Fault::Chain(
             "none of our authorities has issued it, nor one above it that came with it".to_owned(),
         ),
+        Err(Error::InvalidSignatureForPublicKey) => Fault::Chain(
+            "it, or one above it, is not signed by our authority of the name it gives".to_owned(),
+        ),
         Err(Error::CaUsedAsEndEntity) => {
             Fault::Chain("it is that of an authority, not of an MTA".to_owned())
         }

@@ -19,6 +19,12 @@ fn x509_certificates_nobody_vouches_for_are_refused() {
         world.judge_certificates(&[&theirs, &foreign]),
         "none of our authorities",
     );
+    let (_, namesake) = authority("Authority");
+    let theirs = of_hub().signed_by(&world.key, &namesake).unwrap();
+    says(
+        world.judge_certificates(&[&theirs]),
+        "not signed by our authority",
+    );
     let own = of_hub().self_signed(&world.key).unwrap();
     says(world.judge_certificates(&[&own]), "none of our authorities");
     let mut expired = of_hub();
