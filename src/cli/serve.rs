@@ -47,7 +47,13 @@ pub fn run(arguments: Arguments) -> Outcome {
         let service = Service::start(rules, store)
             .await
             .map_err(|error| Failure::Unavailable(format!("cannot listen: {error}")))?;
-        tracing::info!(smtp = ?service.smtp, x400 = ?service.x400, "started");
+        let Service {
+            smtp,
+            x400,
+            x400_tls,
+            ..
+        } = &service;
+        tracing::info!(?smtp, ?x400, ?x400_tls, "started");
         tokio::select! {
             _ = terminate.recv() => {}
             _ = interrupt.recv() => {}

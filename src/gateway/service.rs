@@ -27,6 +27,8 @@ pub struct Service {
     pub smtp: Vec<SocketAddr>,
     /// Where P1 is listened for.
     pub x400: Vec<SocketAddr>,
+    /// Where P1 is listened for over TLS.
+    pub x400_tls: Vec<SocketAddr>,
     stop: watch::Sender<bool>,
     tasks: Vec<JoinHandle<()>>,
 }
@@ -63,6 +65,7 @@ impl Service {
         let deliverer = Arc::new(Deliverer::new(Arc::clone(&gateway), client));
         let (stop, stopped) = watch::channel(false);
         let (smtp, x400) = (smtp_server.addresses(), x400_server.addresses());
+        let x400_tls = x400_server.tls_addresses();
         let tasks = vec![
             tokio::spawn(smtp_server.run(until(stopped.clone()))),
             tokio::spawn(x400_server.run(until(stopped.clone()))),
@@ -79,6 +82,7 @@ impl Service {
             gateway,
             smtp,
             x400,
+            x400_tls,
             stop,
             tasks,
         })

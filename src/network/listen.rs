@@ -11,7 +11,7 @@ use tokio::net::{TcpListener, TcpStream, ToSocketAddrs};
 use tokio::sync::watch;
 use tokio::task::{JoinError, JoinSet};
 use tokio::time::{sleep, timeout};
-use tracing::{error, warn};
+use tracing::{error, info, warn};
 
 /// How long to wait after a connection could not be accepted.
 const AFTER_FAILURE: Duration = Duration::from_millis(100);
@@ -56,6 +56,8 @@ impl Listeners {
     ) {
         let (stopping, stopped) = watch::channel(false);
         let mut tasks = JoinSet::new();
+        // Out of descriptors, or a connection that went away: neither lasts, and one line says it.
+        let mut failing = false;
         tokio::pin!(stop);
         let mut turn = 0;
         loop {
@@ -63,10 +65,16 @@ impl Listeners {
             turn += 1;
             tokio::select! {
                 accepted = self.accept(turn) => match accepted {
-                    Ok((stream, from)) => admit(stream, from, &mut tasks, stopped.clone()),
+                    Ok((stream, from)) => {
+                        if std::mem::take(&mut failing) {
+                            info!("connections are accepted again");
+                        }
+                        admit(stream, from, &mut tasks, stopped.clone());
+                    }
                     Err(fault) => {
-                        // Out of descriptors, or a connection that went away: neither lasts.
-                        warn!(%fault, "no connection could be accepted");
+                        if !std::mem::replace(&mut failing, true) {
+                            warn!(%fault, "no connection could be accepted");
+                        }
                         sleep(AFTER_FAILURE).await;
                     }
                 },

@@ -95,10 +95,9 @@ fn called() -> Result<(), Failed> {
     let folder = folder.path();
     let (gateway, _, _) = certificate(folder, "gw")?;
     let (file, key, fingerprint) = certificate(folder, "hub")?;
-    let port = free_port();
-    let config = configure(folder, port, 1, &fingerprint)?;
+    let config = configure(folder, 0, 1, &fingerprint)?;
     let mut running = Running::start(&["serve", "--config", &config])?;
-    running.address("x400=[");
+    let port = running.address("x400_tls=[").port();
     fs::write(folder.join("request"), REQUEST)?;
     for version in ["-tls1_2", "-tls1_3"] {
         for shows in [true, false] {
