@@ -111,8 +111,11 @@ pub enum Refused {
     #[error("refused by the called user")]
     User(Vec<Pdv>),
     /// The peer's presentation layer refused (X.226 6.2.5.9), with the provider-reason.
-    #[error("refused by the peer's presentation layer: {}", .0.name().unwrap_or("no reason"))]
+    #[error("refused by the peer's presentation layer: {}", .0.name().unwrap_or("no known reason"))]
     Provider(ProviderReason),
+    /// The peer does not take each of the contexts proposed; which, and why.
+    #[error("the peer refused {0}")]
+    Contexts(String),
     /// The peer's session or transport layer, or its user without a word, refused.
     #[error("refused by the peer's session layer: {0}")]
     Session(String),

@@ -35,7 +35,7 @@ use bytes::Bytes;
 use super::presentation::{self, Address, Oid};
 use super::{acse, session, spdu};
 
-pub use crate::asn1::rtse::RefuseReason;
+pub use crate::asn1::rtse::{AbortReason, RefuseReason};
 
 pub use machine::Rtse;
 
@@ -277,6 +277,8 @@ pub struct Refused {
     pub user_data: Option<Bytes>,
     /// The reason of its RTORJ, which only X.410 mode has.
     pub reason: Option<RefuseReason>,
+    /// The reason of its RTAB, if it aborted instead of an answer.
+    pub aborted: Option<AbortReason>,
     /// Which layer refused and why, in words for a log.
     pub explanation: String,
 }

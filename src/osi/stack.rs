@@ -16,8 +16,11 @@ use std::time::{Duration, Instant};
 
 use bytes::Bytes;
 
+mod pace;
+
 use super::presentation::Misuse;
 use super::{acse, presentation, rtse, session, spdu, transport};
+use pace::Pace;
 
 pub use transport::Network;
 
@@ -38,6 +41,9 @@ pub struct Config {
     pub transfer_timeout: Duration,
     /// How long an association may stand without a transfer before it is aborted; `None`: for ever.
     pub idle_timeout: Option<Duration>,
+    /// How many octets a second the peer must send of each transfer, after the first
+    /// `transfer_timeout`; 0: as few as it likes.
+    pub min_rate: u64,
 }
 
 impl Config {
@@ -64,6 +70,7 @@ impl Config {
             },
             transfer_timeout: Duration::from_secs(120),
             idle_timeout: None,
+            min_rate: 0,
         }
     }
 }
@@ -90,10 +97,14 @@ pub enum Cause {
     SessionAbort(session::ProviderAbort),
     /// The peer's presentation layer refused (X.226 section 6.2.5.9).
     Presentation(presentation::ProviderReason),
+    /// The peer's presentation layer does not take the contexts proposed.
+    Contexts,
     /// A presentation layer gave up.
     PresentationAbort(presentation::ProviderAbort),
     /// The peer's association control, or its user, refused (X.227 section 7.1).
     Association(acse::AssociateSourceDiagnostic),
+    /// The peer's user refused or gave up, and association control does not know why.
+    Unexplained,
 }
 
 /// Octets that are a step, whatever they say: whoever sends fewer makes no progress.
@@ -113,6 +124,7 @@ pub struct Stack {
     last: Instant,
     /// Octets that came since.
     came: usize,
+    pace: Pace,
     cause: Option<Cause>,
 }
 
@@ -131,6 +143,7 @@ impl Stack {
             last: now,
             cause: None,
             came: 0,
+            pace: Pace::new(config.transfer_timeout, config.min_rate, now),
         }
     }
 
@@ -148,6 +161,7 @@ impl Stack {
     /// How long the peer may take over its next step of a transfer from now on.
     pub fn set_transfer_timeout(&mut self, transfer_timeout: Duration) {
         self.transfer_timeout = transfer_timeout;
+        self.pace.set_grace(transfer_timeout);
     }
 
     /// A request or response of the user. After the association is gone requests are void.
@@ -167,7 +181,17 @@ impl Stack {
                 condition: "the turn is on its way to the peer",
             });
         }
+        if self.rtse.waiting() == rtse::Waiting::ForNobody {
+            self.pace.waited(now.saturating_duration_since(self.last));
+        }
         self.last = now;
+        match request {
+            rtse::Request::OpenResponse(_)
+            | rtse::Request::Octets { .. }
+            | rtse::Request::TransferResponse => self.pace.purpose(),
+            rtse::Request::TransferRefuse(_) => self.pace.refused(now),
+            _ => {}
+        }
         let mut out = Vec::new();
         let events = self.rtse.request(request)?;
         self.rtse_out(events, now, &mut out);
@@ -178,17 +202,27 @@ impl Stack {
     #[must_use]
     pub fn network(&mut self, event: Network, now: Instant) -> Vec<Outgoing> {
         let mut out = Vec::new();
-        if let Network::Octets(octets) = &event {
-            self.came += octets.len();
-        }
+        let octets = match &event {
+            Network::Octets(octets) => octets.len(),
+            Network::Closed => 0,
+        };
+        self.came += octets;
+        let was_idle = self.rtse.waiting() == rtse::Waiting::ForWork;
         let events = self.transport.network(event, now);
-        let is_whole = events
-            .iter()
-            .any(|event| matches!(event, transport::Outgoing::Indication(_)));
+        let is_tsdu = |event: &&_| matches!(event, transport::Outgoing::Indication(_));
+        let tsdus = events.iter().filter(is_tsdu).count();
         self.transport_out(events, now, &mut out);
-        if self.came >= STEP || is_whole && self.is_step(&out) {
+        self.pace.came(octets, tsdus, &out, now);
+        // What leaves an association idle does not prolong its stay.
+        if was_idle && self.rtse.waiting() == rtse::Waiting::ForWork {
+            self.came = 0;
+        } else if self.came >= STEP || tsdus > 0 && self.is_step(&out) {
             self.last = now;
             self.came = 0;
+        }
+        if let Some(flood) = self.pace.flood() {
+            let events = self.rtse.time_out(flood);
+            self.rtse_out(events, now, &mut out);
         }
         out
     }
@@ -205,21 +239,31 @@ impl Stack {
     #[must_use]
     pub fn deadline(&self) -> Option<Instant> {
         let own = self.patience().map(|patience| self.last + patience);
-        [self.transport.deadline(), self.session.deadline(), own]
-            .into_iter()
-            .flatten()
-            .min()
+        let whole = self.pace.deadline().filter(|_| self.is_served());
+        [
+            self.transport.deadline(),
+            self.session.deadline(),
+            own,
+            whole,
+        ]
+        .into_iter()
+        .flatten()
+        .min()
     }
 
     /// Time has passed.
     #[must_use]
     pub fn tick(&mut self, now: Instant) -> Vec<Outgoing> {
         let mut out = Vec::new();
-        if let Some(patience) = self.patience()
-            && now >= self.last + patience
-        {
+        let silence = self
+            .patience()
+            .filter(|patience| now >= self.last + *patience);
+        let late = match silence {
+            Some(patience) => Some(format!("nothing from the peer within {patience:?}")),
+            None => self.pace.delay(now).filter(|_| self.is_served()),
+        };
+        if let Some(explanation) = late {
             self.last = now;
-            let explanation = format!("nothing from the peer within {patience:?}");
             let events = self.rtse.time_out(explanation);
             self.rtse_out(events, now, &mut out);
         }
@@ -243,6 +287,11 @@ impl Stack {
             rtse::Waiting::ForPeer => Some(self.transfer_timeout),
             rtse::Waiting::ForWork => self.idle_timeout,
         }
+    }
+
+    /// Whether a transfer is being received, and the next of it is for the peer to send.
+    fn is_served(&self) -> bool {
+        self.rtse.is_receiving() && self.rtse.waiting() == rtse::Waiting::ForPeer
     }
 
     fn transport_out(
@@ -322,6 +371,13 @@ impl Stack {
                         presentation::Indication::Refused(presentation::Refused::Provider(why)) => {
                             Some(Cause::Presentation(*why))
                         }
+                        presentation::Indication::Refused(presentation::Refused::Contexts(_)) => {
+                            Some(Cause::Contexts)
+                        }
+                        presentation::Indication::Refused(presentation::Refused::Session(why)) => {
+                            let abort = presentation::ProviderAbort::Protocol(why.clone());
+                            Some(Cause::PresentationAbort(abort))
+                        }
                         presentation::Indication::ProviderAbort(abort) => {
                             Some(Cause::PresentationAbort(abort.clone()))
                         }
@@ -340,10 +396,15 @@ impl Stack {
             match event {
                 acse::Outgoing::Presentation(request) => self.presentation(request, now, out),
                 acse::Outgoing::Indication(indication) => {
-                    if let acse::Indication::Refused(refused) = &indication {
-                        let cause = refused.diagnostic.clone().map(Cause::Association);
-                        self.cause = self.cause.take().or(cause);
-                    }
+                    let cause = match &indication {
+                        acse::Indication::Refused(refused) => Some(match &refused.diagnostic {
+                            Some(diagnostic) => Cause::Association(diagnostic.clone()),
+                            None => Cause::Unexplained,
+                        }),
+                        acse::Indication::Abort(_) => Some(Cause::Unexplained),
+                        _ => None,
+                    };
+                    self.cause = self.cause.take().or(cause);
                     let events = self.rtse.indication(rtse::Below::Acse(indication));
                     self.rtse_out(events, now, out);
                 }

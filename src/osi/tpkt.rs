@@ -4,6 +4,10 @@ use bytes::{Buf, BufMut, Bytes, BytesMut};
 
 /// The only version of the packet header (RFC 1006 section 6).
 const VERSION: u8 = 3;
+/// How the records of TLS begin that a server may send first: no version, but known for what they are.
+pub const TLS_ALERT: u8 = 21;
+/// The same, of its handshake.
+pub const TLS_HANDSHAKE: u8 = 22;
 /// Octets of a packet header: version, reserved, length (2).
 pub const HEADER: usize = 4;
 /// The shortest packet: a header and the three octets of a data TPDU without user data.

@@ -247,6 +247,7 @@ impl Directory {
         stack.transport.connect_timeout = open;
         stack.session.connect_timeout = open;
         stack.transfer_timeout = self.config.rts(peer).transfer_timeout;
+        stack.min_rate = self.config.min_rate;
         if peer.is_none() {
             stack.idle_timeout = Some(seconds(self.config.incoming_idle_timeout));
             let only = |selector: &config::Selector| match selector.0.is_empty() {

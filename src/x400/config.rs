@@ -56,6 +56,9 @@ pub struct Config {
     /// Seconds a peer may take over its next step of a transfer: 4096 octets, a checkpoint, the
     /// confirmation.
     pub transfer_timeout: u64,
+    /// Octets a second a peer must send of each transfer, counted over the whole of it after the first
+    /// `transfer-timeout`; one that is slower breaks off, to be resumed. 0: as few as it likes.
+    pub min_rate: u64,
     /// Seconds a whole transfer may take; one that takes longer is interrupted, and gone on with when
     /// it is tried again.
     pub transfer_time: TransferTime,
@@ -93,6 +96,7 @@ impl Default for Config {
             window_size: 3,
             open_timeout: 30,
             transfer_timeout: 120,
+            min_rate: 500,
             transfer_time: TransferTime::default(),
             recovery_timeout: 1800,
             max_recoverable: 10,

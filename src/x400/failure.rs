@@ -14,10 +14,11 @@ use crate::asn1::acse::{ProviderDiagnostic, UserDiagnostic};
 use crate::asn1::mta::MTABindError;
 use crate::osi::acse::AssociateSourceDiagnostic;
 use crate::osi::presentation::ProviderReason;
-use crate::osi::rtse::{RefuseReason as RtseReason, Refused};
+use crate::osi::rtse::{AbortReason, RefuseReason as RtseReason, Refused};
 use crate::osi::session::ProviderAbort;
 use crate::osi::spdu::RefuseReason as SessionReason;
 use crate::osi::stack::Cause;
+use crate::osi::tpkt;
 use crate::osi::transport::{Disconnect, DisconnectReason};
 
 /// Why an association was not opened.
@@ -81,13 +82,6 @@ impl fmt::Display for Step {
         })
     }
 }
-
-const BUSY: &str = "The peer has no room for another association now. This passes; messages wait \
-    and are tried again. If it stays so, lower max-associations of this peer, or ask its \
-    postmaster how many it allows us.";
-
-const NO_REASON: &str = "The peer gives no reason. Most often it does not know a selector or the \
-    address we call from; its own log of this minute says more: ask its postmaster.";
 
 impl Failure {
     /// A failure at this step.
@@ -207,28 +201,44 @@ impl Failure {
         if let Some(Ok(error)) = bind {
             let name = error
                 .name()
-                .map_or_else(|| error.0.to_string(), str::to_owned);
-            return Self::new(
-                Step::Bind,
-                format!("{what} ({name})"),
-                bind_advice(peer, error),
-            );
+                .map_or_else(|| format!("reason {}", error.0), str::to_owned);
+            let what = format!("the peer refused our MTA bind: {name}");
+            return Self::new(Step::Bind, what, bind_advice(peer, error));
         }
-        if let Some(reason) = refused.reason {
-            return Self::new(Step::ReliableTransfer, what, rtse_advice(reason));
-        }
-        let (step, advice) = match cause {
-            Some(Cause::Transport(why)) => (Step::Transport, transport_advice(peer, why)),
-            Some(Cause::Session(reason)) => (Step::Session, session_advice(peer, reason)),
-            Some(Cause::SessionAbort(abort)) => (Step::Session, abort_advice(abort)),
-            Some(Cause::Presentation(reason)) => {
-                (Step::Presentation, presentation_advice(peer, *reason))
+        match (refused.reason, refused.aborted) {
+            (Some(reason), _) => {
+                return Self::new(Step::ReliableTransfer, what, refused_advice(reason));
             }
-            Some(Cause::PresentationAbort(_)) => (Step::Presentation, DISAGREE.to_owned()),
-            Some(Cause::Association(why)) => (Step::Association, association_advice(why)),
-            None => (Step::Association, DISAGREE.to_owned()),
-        };
-        Self::new(step, what, advice)
+            (_, Some(reason)) => {
+                return Self::new(Step::ReliableTransfer, what, aborted_advice(reason));
+            }
+            (None, None) => {}
+        }
+        match cause {
+            Some(Cause::Transport(why)) => Self::new(
+                Step::Transport,
+                why.to_string(),
+                transport_advice(peer, why),
+            ),
+            Some(Cause::Session(reason)) => Self::new(
+                Step::Session,
+                reason.to_string(),
+                session_advice(peer, reason),
+            ),
+            Some(Cause::SessionAbort(abort)) => Self::new(Step::Session, what, abort_advice(abort)),
+            Some(Cause::Presentation(reason)) => {
+                Self::new(Step::Presentation, what, presentation_advice(peer, *reason))
+            }
+            Some(Cause::Contexts) => Self::new(Step::Presentation, what, NO_P1),
+            Some(Cause::PresentationAbort(abort)) => {
+                Self::new(Step::Presentation, abort.to_string(), DISAGREE)
+            }
+            Some(Cause::Association(why)) => {
+                Self::new(Step::Association, what, association_advice(why))
+            }
+            Some(Cause::Unexplained) => Self::new(Step::Association, what, NO_REASON),
+            None => Self::new(Step::Association, what, DISAGREE),
+        }
     }
 }
 
@@ -236,9 +246,30 @@ const NO_ANSWER: &str = "Nobody answers. The host is down, the address in connec
     firewall (ours or theirs) drops what goes to this port. See whether the host answers anything \
     else, and ask the peer's postmaster whether our address is let in.";
 
+const BUSY: &str = "The peer has no room for another association now. This passes; messages wait \
+    and are tried again. If it stays so, lower max-associations of this peer, or ask its \
+    postmaster how many it allows us.";
+
+const NO_REASON: &str = "The peer gives no reason. Most often it does not know a selector or the \
+    address we call from; its own log of this minute says more: ask its postmaster.";
+
 const DISAGREE: &str = "The two sides do not understand each other here. If the peer is an MTA of \
     1984 or speaks X.410 mode, set mode accordingly; else capture the call (tcpdump -w FILE port \
     102) and report it.";
+
+const TROUBLE: &str = "The peer has a trouble of its own. This may pass; messages wait and are \
+    tried again. If it stays so, its own log of this minute says more: ask its postmaster.";
+
+const CREDENTIALS: &str = "The peer does not accept who we say we are. Agree with its postmaster on \
+    our MTA name ([gateway] mta, or our-mta of this peer; capitals count), our password \
+    (password-file), the address we call from, and mode.";
+
+const DIALOGUE: &str = "The peer wants two-way alternate associations where we offer monologue, or \
+    the other way round. Agree with its postmaster, and set two-way-alternate of this peer.";
+
+const NO_P1: &str = "The peer answers at this address, but does not speak mts-transfer there: it may \
+    be a message store or directory (check the selectors), or an MTA that speaks X.410 mode only: \
+    try mode = \"x410\", then mode = \"1984\".";
 
 /// What a selector of ours looks like in advice.
 fn selector(key: &str, selector: &super::config::Selector) -> String {
@@ -249,28 +280,39 @@ fn selector(key: &str, selector: &super::config::Selector) -> String {
 }
 
 fn transport_advice(peer: &Peer, why: &Disconnect) -> String {
+    let selector = || selector("t-selector", &peer.t_selector);
     match why {
         Disconnect::Peer { reason, .. } => match *reason {
             DisconnectReason::NOT_ATTACHED | DisconnectReason::ADDRESS_UNKNOWN => format!(
                 "The peer does not know the transport selector we call ({}). Ask its postmaster \
                  for its T-selector; capitals count, and one given in hexadecimal is 0x and digits.",
-                selector("t-selector", &peer.t_selector)
+                selector()
             ),
             DisconnectReason::CONGESTION_AT_TSAP | DisconnectReason::CONGESTION => BUSY.to_owned(),
             DisconnectReason::PROTOCOL_ERROR
             | DisconnectReason::LENGTH_INVALID
-            | DisconnectReason::NEGOTIATION_FAILED => DISAGREE.to_owned(),
+            | DisconnectReason::NEGOTIATION_FAILED
+            | DisconnectReason::MISMATCHED_REFERENCES => DISAGREE.to_owned(),
+            DisconnectReason::DUPLICATE_REFERENCE | DisconnectReason::REFERENCE_OVERFLOW => {
+                TROUBLE.to_owned()
+            }
             _ => format!(
                 "{NO_REASON} Of selectors, this answer is most often about the transport selector \
                  ({}).",
-                selector("t-selector", &peer.t_selector)
+                selector()
             ),
         },
         Disconnect::Closed => "Something takes connections there and hangs up without a word: an \
-            MTA or firewall that does not let our address in, a limit on connections, a port that \
-            wants TLS, or no X.400 MTA at all. Ask the peer's postmaster to allow our address."
+            MTA or firewall that does not let our address in, or likes nothing of what we say (its \
+            own log says more), a limit on connections, a port that wants TLS, or no X.400 MTA at \
+            all. Ask the peer's postmaster to allow our address."
             .to_owned(),
-        Disconnect::Protocol(_) => "What listens there does not speak RFC 1006, so it is no X.400 \
+        Disconnect::NoPacket(tpkt::Error::Version(tpkt::TLS_ALERT | tpkt::TLS_HANDSHAKE)) => {
+            "What listens there speaks TLS. Give this peer a tls entry, or ask its postmaster for \
+             the port without TLS."
+                .to_owned()
+        }
+        Disconnect::NoPacket(_) => "What listens there does not speak RFC 1006, so it is no X.400 \
             MTA: another service (SMTP, a web server), or one that wants TLS. Check the port in \
             connect, and whether the peer's entry needs tls."
             .to_owned(),
@@ -303,6 +345,7 @@ fn abort_advice(abort: &ProviderAbort) -> String {
             nothing more: its MTA hangs, or is overloaded. Ask its postmaster to look at it; \
             open-timeout is how long we wait."
             .to_owned(),
+        ProviderAbort::ByPeer(_) => NO_REASON.to_owned(),
         _ => DISAGREE.to_owned(),
     }
 }
@@ -320,33 +363,31 @@ fn presentation_advice(peer: &Peer, reason: ProviderReason) -> String {
             BUSY.to_owned()
         }
         ProviderReason::REASON_NOT_SPECIFIED => NO_REASON.to_owned(),
+        reason if reason.name().is_none() => NO_REASON.to_owned(),
         _ => DISAGREE.to_owned(),
     }
 }
 
-fn association_advice(why: &AssociateSourceDiagnostic) -> String {
-    let AssociateSourceDiagnostic::AcseServiceUser(why) = why else {
-        return match why {
-            AssociateSourceDiagnostic::AcseServiceProvider(
-                ProviderDiagnostic::NO_COMMON_ACSE_VERSION,
-            ) => DISAGREE.to_owned(),
-            _ => NO_REASON.to_owned(),
-        };
+fn association_advice(why: &AssociateSourceDiagnostic) -> &'static str {
+    let why = match *why {
+        AssociateSourceDiagnostic::AcseServiceUser(why) => why,
+        AssociateSourceDiagnostic::AcseServiceProvider(
+            ProviderDiagnostic::NO_COMMON_ACSE_VERSION,
+        ) => return DISAGREE,
+        AssociateSourceDiagnostic::AcseServiceProvider(_) => return NO_REASON,
     };
-    match *why {
-        UserDiagnostic::APPLICATION_CONTEXT_NAME_NOT_SUPPORTED => {
-            "The peer answers at this address, but does not speak mts-transfer there: it may be \
-             a message store or directory (check the selectors), or an MTA that speaks X.410 \
-             mode only: try mode = \"x410\", then mode = \"1984\"."
-                .to_owned()
-        }
+    match why {
+        UserDiagnostic::APPLICATION_CONTEXT_NAME_NOT_SUPPORTED => NO_P1,
         UserDiagnostic::CALLED_AP_TITLE_NOT_RECOGNIZED
+        | UserDiagnostic::CALLED_AP_INVOCATION_IDENTIFIER_NOT_RECOGNIZED
         | UserDiagnostic::CALLED_AE_QUALIFIER_NOT_RECOGNIZED
+        | UserDiagnostic::CALLED_AE_INVOCATION_IDENTIFIER_NOT_RECOGNIZED
         | UserDiagnostic::CALLING_AP_TITLE_NOT_RECOGNIZED
-        | UserDiagnostic::CALLING_AE_QUALIFIER_NOT_RECOGNIZED => {
+        | UserDiagnostic::CALLING_AP_INVOCATION_IDENTIFIER_NOT_RECOGNIZED
+        | UserDiagnostic::CALLING_AE_QUALIFIER_NOT_RECOGNIZED
+        | UserDiagnostic::CALLING_AE_INVOCATION_IDENTIFIER_NOT_RECOGNIZED => {
             "The peer goes by application titles, which we do not send. Ask its postmaster to \
              know us by MTA name and address."
-                .to_owned()
         }
         UserDiagnostic::AUTHENTICATION_FAILURE
         | UserDiagnostic::AUTHENTICATION_REQUIRED
@@ -354,27 +395,36 @@ fn association_advice(why: &AssociateSourceDiagnostic) -> String {
         | UserDiagnostic::AUTHENTICATION_MECHANISM_NAME_REQUIRED => {
             "The peer wants us authenticated by association control, which P1 does not use. Ask \
              its postmaster to go by the MTA bind."
-                .to_owned()
         }
-        _ => NO_REASON.to_owned(),
+        _ => NO_REASON,
     }
 }
 
-fn rtse_advice(reason: RtseReason) -> String {
+fn refused_advice(reason: RtseReason) -> &'static str {
     match reason {
-        RtseReason::RTSBUSY => BUSY.to_owned(),
-        RtseReason::VALIDATIONFAILURE => CREDENTIALS.to_owned(),
-        RtseReason::UNACCEPTABLEDIALOGUEMODE => DIALOGUE.to_owned(),
-        RtseReason::CANNOTRECOVER => "The peer does not remember the association we wished to go \
-            on with; the next call begins anew. Nothing is to be done."
-            .to_owned(),
-        _ => NO_REASON.to_owned(),
+        RtseReason::RTSBUSY => BUSY,
+        RtseReason::VALIDATIONFAILURE => CREDENTIALS,
+        RtseReason::UNACCEPTABLEDIALOGUEMODE => DIALOGUE,
+        RtseReason::CANNOTRECOVER => {
+            "The peer does not remember the association we wished to go on with; the next call \
+             begins anew. Nothing is to be done."
+        }
+        _ => NO_REASON,
     }
 }
 
-const CREDENTIALS: &str = "The peer does not accept who we say we are. Agree with its postmaster on \
-    our MTA name ([gateway] mta, or our-mta of this peer; capitals count), our password \
-    (password-file), and the address we call from.";
+fn aborted_advice(reason: AbortReason) -> &'static str {
+    match reason {
+        AbortReason::LOCALSYSTEMPROBLEM
+        | AbortReason::TEMPORARYPROBLEM
+        | AbortReason::PERMANENTPROBLEM => TROUBLE,
+        AbortReason::INVALIDPARAMETER
+        | AbortReason::UNRECOGNIZEDACTIVITY
+        | AbortReason::PROTOCOLERROR
+        | AbortReason::TRANSFERCOMPLETED => DISAGREE,
+        _ => NO_REASON,
+    }
+}
 
 /// What is to be done about strong credentials of a peer that accepted us.
 fn strong_advice(fault: &Fault) -> &'static str {
@@ -427,10 +477,7 @@ const STRONG: &str = "The peer does not accept our strong credentials; its log o
     another MTA name than its own (mta of this peer), or it knows us by another MTA name ([gateway] \
     mta, or our-mta of this peer); perhaps it wants a password (strong with offer = false).";
 
-const DIALOGUE: &str = "The peer wants two-way alternate associations where we offer monologue, or \
-    the other way round. Agree with its postmaster, and set two-way-alternate of this peer.";
-
-fn bind_advice(peer: &Peer, error: MTABindError) -> String {
+fn bind_advice(peer: &Peer, error: MTABindError) -> &'static str {
     match error {
         MTABindError::BUSY => BUSY,
         MTABindError::AUTHENTICATION_ERROR => match &peer.strong {
@@ -445,5 +492,4 @@ fn bind_advice(peer: &Peer, error: MTABindError) -> String {
         }
         _ => NO_REASON,
     }
-    .to_owned()
 }

@@ -5,8 +5,9 @@ use std::io;
 use std::time::{Duration, Instant};
 
 use bytes::{Buf, BytesMut};
+use socket2::{SockRef, TcpKeepalive};
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
-use tokio::time::{sleep_until, timeout};
+use tokio::time::{sleep_until, timeout, timeout_at};
 
 use super::stream::Stream;
 use crate::osi::presentation::Misuse;
@@ -15,6 +16,10 @@ use crate::osi::stack::{Cause, Config, Network, Outgoing, Stack};
 
 /// How many octets are read at a time.
 const READ: usize = 128 * 1024;
+
+/// After how much silence TCP asks whether the peer's host is still there, and how often it asks again
+/// if there is no answer; the system counts how often (Linux: nine times).
+const KEEPALIVE: (Duration, Duration) = (Duration::from_secs(60), Duration::from_secs(15));
 
 /// One association on its TCP connection.
 #[derive(Debug)]
@@ -33,6 +38,8 @@ pub(super) struct Link {
     fault: Option<io::Error>,
     /// How long the peer may leave a write standing.
     patience: Duration,
+    /// How many octets a second it must take after that.
+    rate: u64,
 }
 
 impl Link {
@@ -44,7 +51,10 @@ impl Link {
         let stream = stream.into();
         // Small writes with delayed acknowledgements would cost 40 ms an activity.
         stream.tcp().set_nodelay(true)?;
-        let patience = config.transfer_timeout;
+        let (silence, again) = KEEPALIVE;
+        let keepalive = TcpKeepalive::new().with_time(silence).with_interval(again);
+        SockRef::from(stream.tcp()).set_tcp_keepalive(&keepalive)?;
+        let (patience, rate) = (config.transfer_timeout, config.min_rate);
         Ok(Self {
             stream,
             stack: Stack::new(config, Instant::now()),
@@ -55,6 +65,7 @@ impl Link {
             input: BytesMut::with_capacity(READ),
             fault: None,
             patience,
+            rate,
         })
     }
 
@@ -184,8 +195,17 @@ impl Link {
     /// Writes what is to be written, and closes the connection if that is asked.
     async fn flush(&mut self) {
         let mut written = false;
+        // Who takes an octet now and then is not waited for either.
+        let earned = (self.unsent.len() as u64).checked_div(self.rate);
+        let whole = earned.and_then(|earned| {
+            let whole = self.patience.saturating_add(Duration::from_secs(earned));
+            Instant::now().checked_add(whole)
+        });
         while !self.unsent.is_empty() && !self.closed {
-            match timeout(self.patience, self.stream.write_buf(&mut self.unsent)).await {
+            let step = Instant::now().checked_add(self.patience);
+            let until = [step, whole].into_iter().flatten().min();
+            let until = until.unwrap_or_else(Instant::now);
+            match timeout_at(until.into(), self.stream.write_buf(&mut self.unsent)).await {
                 Ok(Ok(1..)) => written = true,
                 _ => self.lost(),
             }

@@ -37,7 +37,7 @@ const IDS: &[(&str, u32, u32)] = &[
     ("MULE", 1, 1),
     ("MAIL11", 1, 1),
     ("T", 1, 39),
-    ("A1", 1, 25),
+    ("A1", 1, 28),
 ];
 
 /// How much of a behaviour its tests assert.

@@ -5,7 +5,7 @@ use mixgate::osi::rtse::Request;
 use mixgate::osi::spdu::{Connect, Serial, Spdu, TransportDisconnect, encode};
 
 use crate::raw::{CR, Raw, data};
-use crate::world::World;
+use crate::world::{MODES, World};
 
 #[tokio::test]
 async fn rfc1006_6_lies_before_a_transport_connection() {
@@ -29,7 +29,7 @@ async fn rfc1006_6_lies_before_a_transport_connection() {
 }
 
 /// A CN whose user data are these octets.
-fn connect(user_data: &[u8]) -> Vec<u8> {
+pub fn connect(user_data: &[u8]) -> Vec<u8> {
     let connect = Connect {
         user_data: Bytes::copy_from_slice(user_data),
         ..Connect::default()
@@ -121,10 +121,14 @@ async fn x225_a_4_spdus_where_none_of_them_is_due() {
         ),
     ];
     let world = &world;
+    let cases = &cases;
+    let in_all = MODES
+        .into_iter()
+        .flat_map(|mode| cases.iter().map(move |case| (mode, case)));
     world
-        .besides_each(cases.map(|(tsdu, words)| async move {
-            let mut raw = Raw::associated(world).await;
-            raw.tsdu(&tsdu).await;
+        .besides_each(in_all.map(|(mode, (tsdu, words))| async move {
+            let mut raw = Raw::associated(world, mode).await;
+            raw.tsdu(tsdu).await;
             raw.closed().await;
             world.log.reason(raw.from, words).await;
         }))
@@ -137,11 +141,14 @@ async fn x225_a_4_spdus_where_none_of_them_is_due() {
         (point(b"999999"), "MINOR SYNC POINT"),
         (b"\x09\0".to_vec(), "FINISH"),
     ];
-    let world = &world;
+    let cases = &cases;
+    let in_all = MODES
+        .into_iter()
+        .flat_map(|mode| cases.iter().map(move |case| (mode, case)));
     world
-        .besides_each(cases.map(|(tsdu, words)| async move {
-            let mut raw = Raw::transferring(world).await;
-            raw.tsdu(&tsdu).await;
+        .besides_each(in_all.map(|(mode, (tsdu, words))| async move {
+            let mut raw = Raw::transferring(world, mode).await;
+            raw.tsdu(tsdu).await;
             raw.closed().await;
             world.log.reason(raw.from, words).await;
         }))
@@ -158,18 +165,20 @@ async fn x225_7_20_an_abort_ends_every_stage() {
     };
     world
         .besides(async {
-            let mut open = Raw::associated(&world).await;
-            open.spdus(&[abort()]).await;
-            open.closed().await;
-            world.log.reason(open.from, "ended").await;
-            let mut busy = Raw::transferring(&world).await;
-            busy.spdus(&[abort()]).await;
-            busy.closed().await;
-            world.log.reason(busy.from, "ended").await;
-            let mut closing = Raw::associated(&world).await;
-            closing.ask(Request::Close).await;
-            closing.spdus(&[abort()]).await;
-            closing.closed().await;
+            for mode in MODES {
+                let mut open = Raw::associated(&world, mode).await;
+                open.spdus(&[abort()]).await;
+                open.closed().await;
+                world.log.reason(open.from, "ended").await;
+                let mut busy = Raw::transferring(&world, mode).await;
+                busy.spdus(&[abort()]).await;
+                busy.closed().await;
+                world.log.reason(busy.from, "ended").await;
+                let mut closing = Raw::associated(&world, mode).await;
+                closing.ask(Request::Close).await;
+                closing.spdus(&[abort()]).await;
+                closing.closed().await;
+            }
             let early = &mut Raw::on_transport(&world).await;
             early.spdus(&[abort()]).await;
             early.closed().await;

@@ -9,8 +9,13 @@
     clippy::panic
 )]
 
+mod descriptors;
 mod lies;
+mod modes;
+mod octets;
 mod raw;
+mod refusals;
 mod slow;
+mod tokens;
 mod transfers;
 mod world;

@@ -9,12 +9,13 @@ use bytes::{Bytes, BytesMut};
 use mixgate::osi::rtse::{Indication, NotTransferred, RTSE_CONTEXT, Request};
 use mixgate::osi::spdu::{self, Spdu};
 use mixgate::osi::stack::{Network, Outgoing, Stack};
+use mixgate::x400::config::Mode;
 use mixgate::x400::transfer::prefix;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpSocket, TcpStream};
 use tokio::time::timeout;
 
-use crate::world::{HOSTILE, PATIENCE, World};
+use crate::world::{MODES, PATIENCE, World};
 
 /// CR of class 0, without parameters.
 pub const CR: &[u8] = b"\x03\0\0\x0b\x06\xe0\0\0\0\x01\0";
@@ -25,23 +26,28 @@ pub struct Raw {
     /// Where it calls from.
     pub from: SocketAddr,
     stack: Stack,
+    mode: Mode,
     told: VecDeque<Indication>,
 }
 
 impl Raw {
     /// A TCP connection, nothing said.
     pub async fn connected(world: &World) -> Self {
+        Self::connected_in(world, Mode::Normal).await
+    }
+
+    async fn connected_in(world: &World, mode: Mode) -> Self {
         let socket = TcpSocket::new_v4().unwrap();
-        socket.bind((HOSTILE, 0).into()).unwrap();
+        socket.bind((world.caller(), 0).into()).unwrap();
         let stream = socket.connect(world.address).await.unwrap();
         stream.set_nodelay(true).unwrap();
+        let place = MODES.iter().position(|known| *known == mode).unwrap();
+        let hostile = &world.hostile[place];
         Self {
             from: stream.local_addr().unwrap(),
             stream,
-            stack: Stack::new(
-                world.hostile.stack(world.hostile.config().peer.first()),
-                Instant::now(),
-            ),
+            stack: Stack::new(hostile.stack(hostile.config().peer.first()), Instant::now()),
+            mode,
             told: VecDeque::new(),
         }
     }
@@ -59,10 +65,13 @@ impl Raw {
     }
 
     /// An association is open.
-    pub async fn associated(world: &World) -> Self {
-        let mut raw = Self::connected(world).await;
-        let peer = &world.hostile.config().peer[0];
-        let open = world.hostile.open(peer, "261122045628Z").unwrap();
+    pub async fn associated(world: &World, mode: Mode) -> Self {
+        let mut raw = Self::connected_in(world, mode).await;
+        let place = MODES.iter().position(|known| *known == mode).unwrap();
+        let hostile = &world.hostile[place];
+        let open = hostile
+            .open(&hostile.config().peer[0], "261122045628Z")
+            .unwrap();
         raw.ask(Request::Open(Box::new(open))).await;
         match raw.next().await {
             Indication::OpenConfirm(Ok(_)) => raw,
@@ -71,17 +80,17 @@ impl Raw {
     }
 
     /// A transfer has begun.
-    pub async fn transferring(world: &World) -> Self {
-        let mut raw = Self::associated(world).await;
+    pub async fn transferring(world: &World, mode: Mode) -> Self {
+        let mut raw = Self::associated(world, mode).await;
         raw.ask(Request::Transfer).await;
         raw
     }
 
     /// Makes a transfer of these octets, as P1 wraps them if that is asked; why it is refused.
     pub async fn refused(&mut self, apdu: &[u8], is_wrapped: bool) -> NotTransferred {
-        let prefix = match is_wrapped {
-            true => prefix(self.stack.rtse().user_context().unwrap()),
-            false => Bytes::new(),
+        let prefix = match self.stack.rtse().user_context() {
+            Some(context) if is_wrapped => prefix(context),
+            _ => Bytes::new(),
         };
         let mut octets = Bytes::from([&prefix, apdu].concat());
         loop {
@@ -110,7 +119,10 @@ impl Raw {
         let value = [&[2, 1, context][..], &wrap(&[0xa0], &string)].concat();
         let data = Spdu::DataTransfer {
             enclosure: None,
-            data: wrap(&[0x61], &wrap(&[0x30], &value)).into(),
+            data: match self.mode {
+                Mode::Normal => wrap(&[0x61], &wrap(&[0x30], &value)).into(),
+                Mode::X410 | Mode::Of1984 => Bytes::copy_from_slice(octets),
+            },
         };
         let tokens = Spdu::GiveTokens {
             tokens: None,

@@ -2,10 +2,11 @@
 
 use std::time::Duration;
 
+use mixgate::x400::config::Mode;
 use tokio::time::Instant;
 
 use crate::raw::{CR, Raw, data};
-use crate::world::{IDLE, STEP, World};
+use crate::world::{IDLE, MODES, STEP, World};
 
 /// Between two octets of a peer that is slow.
 const PAUSE: Duration = Duration::from_millis(150);
@@ -15,6 +16,8 @@ const MANY: usize = 100;
 
 /// How a transfer begins: EXTERNAL, APDU and envelope, of indefinite lengths.
 const HEAD: &[u8] = b"\x28\x80\x02\x01\x05\xa0\x80\xa0\x80\x31\x80";
+/// The same in X.410 mode.
+const BARE: &[u8] = b"\xa0\x80\x31\x80";
 
 /// Checks that the time from then to now is so many seconds, give or take the load of the machine.
 fn took(begun: Instant, seconds: u64) {
@@ -56,8 +59,8 @@ async fn an_association_that_does_nothing_ends_though_octets_of_a_packet_drip() 
     let world = World::new().await;
     let (silent, dripping) = world
         .besides(async {
-            let mut silent = Raw::associated(&world).await;
-            let mut dripping = Raw::associated(&world).await;
+            let mut silent = Raw::associated(&world, Mode::Normal).await;
+            let mut dripping = Raw::associated(&world, Mode::X410).await;
             let begun = Instant::now();
             let endless = [3, 0, 0xff, 0xff].into_iter().chain([2; MANY]);
             tokio::join!(silent.closed(), dripping.drip(endless, PAUSE));
@@ -75,32 +78,34 @@ async fn an_association_that_does_nothing_ends_though_octets_of_a_packet_drip() 
 
 #[tokio::test]
 async fn x218_a_transfer_of_drops_ends_when_its_next_step_should_have_come() {
-    let world = World::new().await;
-    let (silent, packets, octets) = world
-        .besides(async {
-            let mut silent = Raw::transferring(&world).await;
-            let mut packets = Raw::transferring(&world).await;
-            let mut octets = Raw::transferring(&world).await;
-            let begun = Instant::now();
-            let drops = async {
-                // Whole segments of RTSE, an element of the envelope in each.
-                packets.segment(HEAD).await;
-                for _ in 0..MANY {
-                    packets.segment(&[5, 0]).await;
-                    tokio::time::sleep(PAUSE).await;
-                    if packets.is_given_up() {
-                        return;
-                    }
-                }
-                panic!("the server takes whatever comes");
-            };
-            let packet = data(&[1; 500], true);
-            tokio::join!(silent.closed(), drops, octets.drip(packet, PAUSE));
-            took(begun, STEP);
-            (silent.from, packets.from, octets.from)
-        })
+    let world = &World::new().await;
+    world
+        .besides_each(MODES.map(|mode| drops(world, mode)))
         .await;
-    for from in [silent, packets, octets] {
+}
+
+async fn drops(world: &World, mode: Mode) {
+    let mut silent = Raw::transferring(world, mode).await;
+    let mut packets = Raw::transferring(world, mode).await;
+    let mut octets = Raw::transferring(world, mode).await;
+    let begun = Instant::now();
+    let drops = async {
+        // Whole segments of RTSE, an element of the envelope in each.
+        let head = if mode == Mode::Normal { HEAD } else { BARE };
+        packets.segment(head).await;
+        for _ in 0..MANY {
+            packets.segment(&[5, 0]).await;
+            tokio::time::sleep(PAUSE).await;
+            if packets.is_given_up() {
+                return;
+            }
+        }
+        panic!("the server takes whatever comes");
+    };
+    let packet = data(&[1; 500], true);
+    tokio::join!(silent.closed(), drops, octets.drip(packet, PAUSE));
+    took(begun, STEP);
+    for from in [silent.from, packets.from, octets.from] {
         world
             .log
             .reason(from, &format!("nothing from the peer within {STEP}s"))

@@ -2,8 +2,8 @@
 
 use std::future::{Future, poll_fn};
 use std::io::{self, Write};
-use std::net::SocketAddr;
-use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
+use std::net::{IpAddr, SocketAddr};
+use std::sync::atomic::{AtomicBool, AtomicU16, AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex};
 use std::task::Poll;
 use std::time::Duration;
@@ -11,6 +11,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use mixgate::asn1::compose;
 use mixgate::asn1::mta::MessageTransferEnvelope;
+use mixgate::x400::config::Mode;
 use mixgate::x400::{
     self, Apdu, Arrived, Caller, Client, Directory, Handler, Outcome, Peer, Refusal, Server,
 };
@@ -18,8 +19,20 @@ use tokio::task::JoinHandle;
 use tokio::time::{Instant, timeout};
 use tracing::subscriber::DefaultGuard;
 
-/// Where the hostile peer calls from.
-pub const HOSTILE: [u8; 4] = [127, 0, 0, 2];
+/// The variants of P1 in which hostile peers call.
+pub const MODES: [Mode; 3] = [Mode::Normal, Mode::X410, Mode::Of1984];
+
+/// The name of the hostile peer of a mode.
+pub fn name(mode: Mode) -> &'static str {
+    match mode {
+        Mode::Normal => "BAD",
+        Mode::X410 => "BAD-X410",
+        Mode::Of1984 => "BAD-1984",
+    }
+}
+
+/// Where the hostile peers call from: each connection from an address of its own.
+const HOSTILE: &str = "127.1.0.0/16";
 /// How many octets of an APDU the server takes.
 pub const MAX_APDU: u64 = 200_000;
 /// Seconds the server waits for an association, and for the next step of a transfer.
@@ -93,26 +106,39 @@ impl Log {
 
     /// The one reason that the connection from here came to its end; it has these words.
     pub async fn reason(&self, from: SocketAddr, words: &str) {
+        self.last_reason(from, words, 0).await;
+    }
+
+    /// The same after so many lines, at most, about what it transferred.
+    pub async fn last_reason(&self, from: SocketAddr, words: &str, before: usize) {
         let begun = Instant::now();
-        while self.of(from).is_empty() && begun.elapsed() < PATIENCE {
+        let is_told = |lines: &[String]| lines.last().is_some_and(|line| line.contains(words));
+        while !is_told(&self.of(from)) && begun.elapsed() < PATIENCE {
             tokio::time::sleep(Duration::from_millis(5)).await;
         }
         let lines = self.of(from);
-        let [line] = lines.as_slice() else {
-            panic!("not one line for {words:?}: {lines:#?}");
-        };
-        assert!(line.contains(words), "{words:?} is not in {line}");
-        assert!(!line.contains(char::is_control), "{line:?}");
+        assert!(is_told(&lines), "{words:?} is not the last of {lines:#?}");
+        assert!(
+            lines.len() <= before + 1,
+            "{} lines: {lines:#?}",
+            lines.len()
+        );
+        assert!(
+            !lines.iter().any(|line| line.contains(char::is_control)),
+            "{lines:?}"
+        );
     }
 }
 
 /// A server, its log, and its neighbour.
 pub struct World {
     pub keeper: Arc<Keeper>,
+    /// How many hostile connections were made.
+    callers: AtomicU16,
     pub address: SocketAddr,
     pub log: Log,
-    /// What the hostile peer says of itself, where it comes to that.
-    pub hostile: Directory,
+    /// What the hostile peers say of themselves, where it comes to that; one of each mode.
+    pub hostile: [Directory; 3],
     neighbour: Client,
     server: JoinHandle<()>,
     _logging: DefaultGuard,
@@ -134,24 +160,23 @@ impl World {
             .with_ansi(false)
             .finish();
         let logging = tracing::subscriber::set_default(subscriber);
-        let peer = |name: &str, from: [u8; 4]| Peer {
+        let peer = |name: &str, from: &str, mode: Mode| Peer {
             name: name.to_owned(),
             mta: name.to_owned(),
-            accept_from: vec![
-                SocketAddr::from((from, 0))
-                    .ip()
-                    .to_string()
-                    .parse()
-                    .unwrap(),
-            ],
+            mode,
+            accept_from: vec![from.parse().unwrap()],
             ..Peer::default()
         };
         let config = x400::Config {
             listen: vec!["127.0.0.1:0".to_owned()],
-            peer: vec![peer("GOOD", [127, 0, 0, 1]), peer("BAD", HOSTILE)],
+            peer: MODES
+                .map(|mode| peer(name(mode), HOSTILE, mode))
+                .into_iter()
+                .chain([peer("GOOD", "127.0.0.1", Mode::Normal)])
+                .collect(),
             max_apdu: MAX_APDU,
             max_envelope: 8_192,
-            max_associations: 20,
+            max_associations: 100,
             open_timeout: STEP,
             transfer_timeout: STEP,
             incoming_idle_timeout: IDLE,
@@ -161,25 +186,37 @@ impl World {
         let directory = Arc::new(Directory::new(config, "SERVER").unwrap());
         let server = Server::bind(directory, Arc::clone(&keeper)).await.unwrap();
         let address = server.addresses()[0];
-        let calling = || x400::Config {
-            peer: vec![Peer {
+        let calling = |our_mta: &str, mode: Mode| {
+            let server = Peer {
                 name: "server".to_owned(),
                 connect: vec![address.to_string()],
                 mta: "SERVER".to_owned(),
+                mode,
                 ..Peer::default()
-            }],
-            ..x400::Config::default()
+            };
+            let config = x400::Config {
+                peer: vec![server],
+                ..x400::Config::default()
+            };
+            Directory::new(config, our_mta).unwrap()
         };
-        let neighbour = Directory::new(calling(), "GOOD").unwrap();
+        let neighbour = calling("GOOD", Mode::Normal);
         Self {
             keeper,
+            callers: AtomicU16::new(0),
             address,
             log,
-            hostile: Directory::new(calling(), "BAD").unwrap(),
+            hostile: MODES.map(|mode| calling(name(mode), mode)),
             neighbour: Client::new(Arc::new(neighbour)),
             server: tokio::spawn(server.run(std::future::pending())),
             _logging: logging,
         }
+    }
+
+    /// The address of the next hostile connection.
+    pub fn caller(&self) -> IpAddr {
+        let [high, low] = self.callers.fetch_add(1, Ordering::Relaxed).to_be_bytes();
+        [127, 1, high, low].into()
     }
 
     /// Lets a hostile peer do its worst while the neighbour transfers, and once more after it.

@@ -355,7 +355,7 @@ fn said(diagnostic: &AssociateSourceDiagnostic) -> String {
         AssociateSourceDiagnostic::AcseServiceUser(why) => ("application", why.name()),
         AssociateSourceDiagnostic::AcseServiceProvider(why) => ("association control", why.name()),
     };
-    format!("by the peer's {who}: {}", why.unwrap_or("no reason"))
+    format!("by the peer's {who}: {}", why.unwrap_or("no known reason"))
 }
 
 /// The A-ASSOCIATE confirm for a refused P-CONNECT.
@@ -384,7 +384,12 @@ fn refusal(mode: Mode, refused: presentation::Refused) -> Refused {
         }) => Refused {
             transient: result == Outcome::REJECTED_TRANSIENT,
             user_information,
-            explanation: format!("association refused: {}", said(&diagnostic)),
+            explanation: match result {
+                Outcome::REJECTED_TRANSIENT => {
+                    format!("association refused for now {}", said(&diagnostic))
+                }
+                _ => format!("association refused {}", said(&diagnostic)),
+            },
             diagnostic: Some(diagnostic),
         },
         _ => Refused {

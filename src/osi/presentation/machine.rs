@@ -217,9 +217,13 @@ impl Presentation {
             (Session::Accepted { accept, version }, Phase::Connecting) => {
                 self.version_1 = !version.contains(Versions::V2);
                 let (outcomes, user_data) = pdu::read_cpa(self.mode, &accept.user_data)?;
-                let mut outcomes = outcomes.into_iter();
-                self.contexts
-                    .retain(|_| outcomes.next() == Some(Outcome::Acceptance));
+                // Whoever calls proposes no more than it needs.
+                if let Some(refused) = self.refused(&outcomes) {
+                    self.phase = Phase::Gone;
+                    let aru = self.abort_request(pdu::aru(self.mode, &[]));
+                    let told = Indication::Refused(Refused::Contexts(refused));
+                    return Ok(vec![Outgoing::Session(aru), Outgoing::Indication(told)]);
+                }
                 self.check(&user_data)?;
                 self.phase = OPEN;
                 let functional_units = accept.functional_units;
@@ -232,8 +236,13 @@ impl Presentation {
                 self.phase = Phase::Gone;
                 Indication::Refused(match refuse.reason {
                     RefuseReason::User(cpr) => match pdu::read_cpr(&cpr) {
-                        Ok((Some(reason), _)) => Refused::Provider(reason),
-                        Ok((None, user_data)) => Refused::User(user_data),
+                        Ok((Some(reason), ..)) => Refused::Provider(reason),
+                        Ok((None, outcomes, user_data)) => {
+                            match self.refused(&outcomes).filter(|_| user_data.is_empty()) {
+                                Some(refused) if !outcomes.is_empty() => Refused::Contexts(refused),
+                                _ => Refused::User(user_data),
+                            }
+                        }
                         Err(fault) => Refused::Session(fault.explanation),
                     },
                     other => Refused::Session(other.to_string()),
@@ -375,6 +384,19 @@ impl Presentation {
         } else {
             Outcome::Acceptance
         }
+    }
+
+    /// Those of the contexts proposed that these outcomes do not accept, in words.
+    fn refused(&self, outcomes: &[Outcome]) -> Option<String> {
+        let mut outcomes = outcomes.iter();
+        let refused = self.contexts.iter().filter_map(|context| {
+            let outcome = outcomes.next().unwrap_or(&Outcome::Rejection);
+            let (number, syntax) = (context.identifier, &context.abstract_syntax);
+            (*outcome != Outcome::Acceptance)
+                .then(|| format!("context {number} ({syntax}): {}", outcome.words()))
+        });
+        let refused: Vec<String> = refused.collect();
+        (!refused.is_empty()).then(|| refused.join(", "))
     }
 
     /// The presentation data values of a User-data value.

@@ -133,10 +133,10 @@ impl Rtse {
     #[must_use]
     pub fn waiting(&self) -> Waiting {
         match (&self.phase, &self.sending, &self.receiving) {
-            (Phase::Idle | Phase::Answering { .. } | Phase::Closed | Phase::Gone, ..) => {
-                Waiting::ForNobody
-            }
-            (Phase::Opening { .. } | Phase::Closing, ..) => Waiting::ForPeer,
+            // The layers below have timers of their own while an association is opened.
+            (Phase::Opening { .. } | Phase::Answering { .. }, ..) => Waiting::ForNobody,
+            (Phase::Idle | Phase::Closed | Phase::Gone, ..) => Waiting::ForNobody,
+            (Phase::Closing, ..) => Waiting::ForPeer,
             (Phase::Open, Some(sending), _) if sending.is_pulling() => Waiting::ForNobody,
             (Phase::Open, _, Some(receiving)) if receiving.is_owed() => Waiting::ForNobody,
             (Phase::Open, None, None) if !self.asked => Waiting::ForWork,
@@ -580,6 +580,7 @@ pub(super) fn broken(opening: bool, explanation: String) -> Indication {
             transient: true,
             user_data: None,
             reason: None,
+            aborted: None,
             explanation,
         };
         Indication::OpenConfirm(Err(refused))

@@ -137,6 +137,7 @@ impl Rtse {
                     transient: reason.map_or(refused.transient, |r| r == RefuseReason::RTSBUSY),
                     user_data,
                     reason,
+                    aborted: None,
                     explanation: match reason {
                         Some(reason) => {
                             let reason = reason.name().unwrap_or("no known reason");
@@ -168,10 +169,14 @@ impl Rtse {
                     self.completed();
                 }
                 self.gone(&explanation, out);
-                out.push(Outgoing::Indication(match reason {
+                let mut told = match reason {
                     Some(AbortReason::USERERROR) if !opening => Indication::UAbort { explanation },
                     _ => broken(opening, explanation),
-                }));
+                };
+                if let Indication::OpenConfirm(Err(refused)) = &mut told {
+                    refused.aborted = reason;
+                }
+                out.push(Outgoing::Indication(told));
             }
             acse::Indication::ProviderAbort(explanation) => {
                 let opening = matches!(self.phase, Phase::Opening { .. });

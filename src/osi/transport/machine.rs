@@ -11,6 +11,8 @@ use super::{Config, Disconnect, Indication, Network, Outgoing, Request};
 /// The longest packet taken before the connection is open: a CR TPDU has at most 128 octets
 /// (X.224 section 13.3), and there is room for user data.
 const OPENING_LIMIT: usize = 512;
+/// How many TPDUs of a TSDU may be without data.
+const EMPTY: usize = 64;
 
 /// The states of X.224 annex A that class 0 has, on a network connection that is open.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,6 +51,8 @@ pub struct Transport {
     peer_reference: u16,
     tpdu_size: TpduSize,
     tsdu: BytesMut,
+    /// How many TPDUs it came in.
+    pieces: usize,
 }
 
 impl Transport {
@@ -62,6 +66,7 @@ impl Transport {
             peer_reference: 0,
             tpdu_size: config.tpdu_size,
             tsdu: BytesMut::new(),
+            pieces: 0,
             config,
         }
     }
@@ -122,9 +127,7 @@ impl Transport {
                         Ok(Some(tpdu)) => out.extend(self.tpdu(tpdu, now)),
                         Ok(None) => break,
                         // Octets that are no packet get no TPDU in answer: who sent them speaks another protocol.
-                        Err(error) => {
-                            out.extend(self.end(Disconnect::Protocol(error.to_string()), None))
-                        }
+                        Err(error) => out.extend(self.end(error.into(), None)),
                     }
                 }
                 out
@@ -191,8 +194,15 @@ impl Transport {
                 }
                 if !end_of_tsdu {
                     self.tsdu.extend_from_slice(&data);
+                    self.pieces += 1;
+                    // X.224 does not forbid those without data, but they go on for ever.
+                    if self.pieces > self.tsdu.len() + EMPTY {
+                        let fault = "a TSDU in more TPDUs than it has octets".to_owned();
+                        return self.end(Disconnect::Protocol(fault), None);
+                    }
                     return Vec::new();
                 }
+                self.pieces = 0;
                 let tsdu = if self.tsdu.is_empty() {
                     data
                 } else {

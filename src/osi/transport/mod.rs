@@ -105,6 +105,9 @@ pub enum Disconnect {
     /// The network connection was closed.
     #[error("the network connection was closed")]
     Closed,
+    /// What came is no packet of RFC 1006.
+    #[error("protocol error of the peer: {0}")]
+    NoPacket(#[from] super::tpkt::Error),
     /// The peer broke the protocol; it was told so where the class allows.
     #[error("protocol error of the peer: {0}")]
     Protocol(String),

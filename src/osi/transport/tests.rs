@@ -415,7 +415,7 @@ fn octets_of_another_protocol_get_no_answer() {
             matches!(
                 &out[..],
                 [
-                    Outgoing::Indication(Indication::Disconnect(Disconnect::Protocol(_))),
+                    Outgoing::Indication(Indication::Disconnect(Disconnect::NoPacket(_))),
                     Outgoing::Close
                 ]
             ),

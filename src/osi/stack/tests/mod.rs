@@ -2,6 +2,7 @@
 
 mod association;
 mod hostile;
+mod pace;
 mod recovery;
 mod transfer;
 
