@@ -18,8 +18,10 @@ mod checkpoints;
 mod corpus;
 mod double;
 mod end;
+mod mms;
 mod order;
 mod p1;
+mod refusals;
 mod replay;
 mod segments;
 mod transport_session;
@@ -37,5 +39,7 @@ fn main() {
     trials.extend(checkpoints::trials(&corpus));
     trials.extend(order::trials(&corpus));
     trials.extend(segments::trials(&corpus));
+    trials.extend(mms::trials(&corpus));
+    trials.extend(refusals::trials(&corpus));
     libtest_mimic::run(&arguments, trials).exit();
 }
