@@ -70,7 +70,7 @@ async fn x226_8_2_connect_data_of_x410_mode_that_lie() {
         // An association that is to be gone on with.
         (
             cp("a3(a1( 1403414243 170d3236313132323034353632385a ))"),
-            "recovery of an association not known here",
+            "a call to recover an association, which is not offered",
         ),
     ];
     let world = &world;
