@@ -47,10 +47,6 @@ async fn x226_8_2_connect_data_of_x410_mode_that_lie() {
             cp(&rtorq("a1( 80('\u{1b}[2J') a1(1600) )", "01")),
             "no peer has the MTA name",
         ),
-        (
-            cp(&rtorq("a1( 80('BAD-1984') a1(a0(3000)) )", "01")),
-            "simple credentials",
-        ),
         // It says one mode and speaks another.
         (octets("31( a0(800100) a2(0500) )"), "without RTORQ"),
         (octets("31( a0(800100) )"), "without RTORQ"),
