@@ -258,7 +258,7 @@ impl Config {
             let (key, text) = if peer.is_anyone() {
                 let text = format!(
                     "whoever says the MTA name {mta:?} is taken for {name}, from any address: \
-                     narrow accept-from, or set peer-password-file or strong"
+                     narrow accept-from, or set peer-password-file, tls or strong"
                 );
                 ("accept-from", text)
             } else if !peer.may_call() {

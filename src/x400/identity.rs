@@ -105,10 +105,10 @@ impl Peer {
         })
     }
 
-    /// Whether it proves in each bind who it is, by a password or strong credentials.
+    /// Whether it proves in each call who it is: by a password, a certificate or strong credentials.
     fn proves(&self) -> bool {
         let strong = self.strong.as_ref().is_some_and(|strong| strong.demand);
-        strong || self.peer_password_file.is_some()
+        strong || self.tls.is_some() || self.peer_password_file.is_some()
     }
 
     /// Reads the peer's passwords; a line end after one does not count.
@@ -214,5 +214,10 @@ mod tests {
         assert!(matches!(peer.passwords(), Err(Error::NoPassword { .. })));
         peer.peer_password_file = None;
         assert!(peer.is_anyone());
+        peer.tls = Some(tls::PeerTls::default());
+        assert!(!peer.is_anyone(), "it has a certificate");
+        peer.accept_from.clear();
+        peer.connect = vec!["hub.example.org:102".to_owned()];
+        assert_eq!(accepts(&peer), [true, true], "its certificate is enough");
     }
 }
