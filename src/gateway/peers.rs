@@ -17,7 +17,7 @@ use serde::{Deserialize, Serialize};
 use super::rules::Rules;
 use super::{Gateway, clock};
 use crate::mixer::domain;
-use crate::queue::commands::Refused;
+use crate::queue::commands::{self, Refused};
 use crate::queue::{Change, Filter, RouteStats, Store};
 use crate::x400::client::Pinged;
 use crate::x400::config::Mode;
@@ -209,24 +209,68 @@ impl Peers {
         }
         match &request {
             Request::Ping(_) => {
+                let standing = self.client.directory().standing(name);
+                let is_failing = || standing.is_some_and(|it| it.status().failed.is_some());
+                let was_failing = is_failing();
                 let pinged = self.client.ping(name).await.ok_or_else(unknown)?;
+                if was_failing && !is_failing() {
+                    self.retry(name).await?;
+                }
                 return Ok(Response::Pinged(pinged));
             }
             Request::Enable(_) => {
                 self.disable(name, false).map_err(failed)?;
-                if let Some(store) = &self.store {
-                    let filter = Filter {
-                        route: Some(name.clone()),
-                        ..Filter::default()
-                    };
-                    store.change(filter, Change::Retry, clock::now()).await?;
-                }
+                self.retry(name).await?;
             }
             Request::Disable(_) => self.disable(name, true).map_err(failed)?,
             Request::Show(_) | Request::List => {}
         }
         let shown = self.shown(name, &self.waiting().await?);
         shown.map(Box::new).map(Response::Peer).ok_or_else(unknown)
+    }
+
+    /// Tries at once what waits for a peer.
+    async fn retry(&self, name: &str) -> Result<(), Refused> {
+        if let Some(store) = &self.store {
+            let filter = Filter {
+                route: Some(name.to_owned()),
+                ..Filter::default()
+            };
+            store.change(filter, Change::Retry, clock::now()).await?;
+        }
+        Ok(())
+    }
+
+    /// Lets the peers be called at once for which an operator wants to have something tried.
+    pub async fn forgive(&self, asked: &commands::Request) {
+        let commands::Request::Change {
+            change: Change::Retry | Change::Release,
+            filter,
+            all,
+        } = asked
+        else {
+            return;
+        };
+        let is_refused = *filter == Filter::default() && !all;
+        let Some(store) = self.store.as_ref().filter(|_| !is_refused) else {
+            return;
+        };
+        // What is wrong with the queue is told to whoever asked by the change itself.
+        let items = store.list(filter.clone()).await.unwrap_or_default();
+        let mut routes = BTreeSet::new();
+        for recipient in items.into_iter().flat_map(|item| item.recipients) {
+            let named = filter.route.as_ref();
+            if !recipient.state.is_final() && named.is_none_or(|it| *it == recipient.route) {
+                routes.insert(recipient.route);
+            }
+        }
+        for route in &routes {
+            for peer in self.rules.routes().alternates_of(route) {
+                if let Some(standing) = self.client.directory().standing(peer) {
+                    standing.forgive();
+                }
+            }
+        }
     }
 
     /// What waits, by route.

@@ -17,8 +17,8 @@ use crate::mixer::address::{Attributes, Role, to_rfc822, to_x400};
 use crate::mixer::context::{Context, Edition, PeerProfile};
 use crate::mixer::outcome::{Refusal, Status, Unconverted};
 use crate::mixer::profile::{Layer, SHIPPED};
+use crate::queue::Priority;
 use crate::queue::schedule::Schedule;
-use crate::queue::{ItemId, Priority};
 use crate::rfc822::AddrSpec;
 use crate::x400::config::Mode;
 
@@ -161,15 +161,10 @@ impl Rules {
         &self.config.queue.schedule
     }
 
-    /// The peers that may take the item `id`, which is routed to `peer`, in the order they are tried.
+    /// The routes, by which peers stand in for each other.
     #[must_use]
-    pub fn in_turn<'a>(&'a self, peer: &'a str, id: ItemId) -> Vec<&'a str> {
-        self.routes.in_turn(peer, id.seed())
-    }
-
-    /// The peers that share what is routed to `peer`, itself among them.
-    pub fn sharers_of<'a>(&'a self, peer: &'a str) -> impl Iterator<Item = &'a str> {
-        self.routes.sharers_of(peer)
+    pub fn routes(&self) -> &Routes {
+        &self.routes
     }
 
     /// Where a recipient of mail goes.

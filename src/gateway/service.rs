@@ -139,9 +139,11 @@ impl Handler for Operator {
         let (store, rules) = (self.gateway.store(), self.gateway.rules());
         match asked {
             Asked::Peer(request) => Answered::Peer(self.peers.handle(request).await),
-            Asked::Queue(request) => Answered::Queue(
-                commands::handle(&**store, rules.schedule(), *request, clock::now()).await,
-            ),
+            Asked::Queue(request) => {
+                self.peers.forgive(&request).await;
+                let (schedule, now) = (rules.schedule(), clock::now());
+                Answered::Queue(commands::handle(&**store, schedule, *request, now).await)
+            }
         }
     }
 }

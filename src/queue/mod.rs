@@ -23,5 +23,5 @@ pub use item::{
 pub use spool::{Body, Spool};
 pub use store::{
     Accepted, Change, Claim, ClaimRequest, DuplicateKey, Event, Filter, Finished, NewItem, Outcome,
-    Pending, RouteStats, Settled, Store, StoreError, What,
+    Overdue, Pending, RouteStats, Settled, Store, StoreError, What,
 };

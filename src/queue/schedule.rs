@@ -189,7 +189,14 @@ impl Schedule {
     /// Whether a report of delay is due.
     #[must_use]
     pub fn delayed(&self, arrived: Timestamp, now: Timestamp) -> bool {
-        now.duration_since(arrived) >= self.delay_report.0
+        now >= self.delay_reported(arrived)
+    }
+
+    /// When a report of delay is due.
+    #[must_use]
+    pub fn delay_reported(&self, arrived: Timestamp) -> Timestamp {
+        let due = arrived.checked_add(self.delay_report.0);
+        due.unwrap_or(Timestamp::MAX)
     }
 }
 

@@ -135,6 +135,17 @@ pub struct ClaimRequest {
     pub claims: usize,
     /// How many recipients in one claim at most.
     pub recipients: usize,
+    /// Of what is due only what has waited too long.
+    pub overdue: Option<Overdue>,
+}
+
+/// What has waited too long: of items that have expired, and of those that came before these times.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Overdue {
+    /// Whoever sent it is to hear of the delay, if that was not reported yet.
+    pub delayed: Timestamp,
+    /// It is to be given up.
+    pub given_up: Timestamp,
 }
 
 impl ClaimRequest {
@@ -148,6 +159,7 @@ impl ClaimRequest {
             item: None,
             claims: 1,
             recipients: 1000,
+            overdue: None,
         }
     }
 }

@@ -9,6 +9,7 @@ use std::time::Duration;
 use bytes::Bytes;
 use jiff::Timestamp;
 use rustls::pki_types::CertificateDer;
+use tokio::sync::watch;
 
 use super::bind::{self, Bind};
 use super::config::{self, Config, Passwords, Peer};
@@ -85,6 +86,8 @@ pub struct Directory {
     passwords: Vec<Passwords>,
     /// How we stand with each peer, in the same order.
     standings: Vec<Arc<Standing>>,
+    /// That one of them may be called before its time.
+    mended: watch::Sender<()>,
     tls: Option<Tls>,
     /// How many associations there were, to number them.
     associations: AtomicU64,
@@ -126,12 +129,16 @@ impl Directory {
             .iter()
             .map(Peer::passwords)
             .collect::<Result<_, _>>()?;
+        let mended = watch::Sender::default();
+        let standings = config.peer.iter();
+        let standings = standings.map(|_| Arc::new(Standing::new(mended.clone())));
         Ok(Self {
             mta: mta.to_owned(),
             domains: Vec::new(),
             strong: config.strong.as_ref().map(Strong::new).transpose()?,
             tls: config.tls.as_ref().map(Tls::new).transpose()?,
-            standings: config.peer.iter().map(|_| Arc::default()).collect(),
+            standings: standings.collect(),
+            mended,
             config,
             passwords,
             associations: AtomicU64::new(0),
@@ -209,6 +216,24 @@ impl Directory {
     pub fn standing(&self, name: &str) -> Option<&Arc<Standing>> {
         let mut peers = self.config.peer.iter().zip(&self.standings);
         peers.find(|(peer, _)| peer.name == name).map(|(_, it)| it)
+    }
+
+    /// Changes whenever a peer may be called before it would have been.
+    #[must_use]
+    pub fn mended(&self) -> watch::Receiver<()> {
+        self.mended.subscribe()
+    }
+
+    /// Until when no transfer to the configured peer of this name can begin; `None`: one can.
+    #[must_use]
+    pub fn shut(&self, name: &str, now: Timestamp) -> Option<Timestamp> {
+        self.standing(name)?.shut(self.peer(name)?, now)
+    }
+
+    /// What came for the peer of this name before this time is to be given up.
+    #[must_use]
+    pub fn given_up(&self, name: &str, now: Timestamp) -> Option<Timestamp> {
+        self.standing(name)?.given_up(self.peer(name)?, now)
     }
 
     /// The configuration.

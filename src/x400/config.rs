@@ -21,6 +21,8 @@ pub use super::urgency::{TransferTime, Urgency};
 
 /// How many associations we open to a peer at the same time, unless it is configured.
 const ASSOCIATIONS: usize = 4;
+/// Seconds between two calls to a peer with `open-retries`, unless it is configured.
+const OPEN_INTERVAL: u64 = 600;
 
 /// The `[x400]` table.
 #[derive(Debug, Clone, PartialEq, Eq, Serialize, Deserialize)]
@@ -115,13 +117,6 @@ impl Config {
     pub fn incoming_idle_timeout(&self, peer: &Peer) -> Option<Duration> {
         (peer.idle_timeout != Some(0)).then(|| Duration::from_secs(self.incoming_idle_timeout))
     }
-
-    /// How many attempts a message for the peer of this name has while it cannot be called.
-    #[must_use]
-    pub fn open_retries(&self, peer: &str) -> Option<u32> {
-        let mut peers = self.peer.iter();
-        peers.find(|known| known.name == peer)?.open_retries
-    }
 }
 
 /// One `[[x400.peer]]`: an MTA we call, or that calls us, or both.
@@ -176,14 +171,14 @@ pub struct Peer {
     /// Seconds an association with it may stand idle, in place of `[x400] idle-timeout`; 0: for ever,
     /// whoever opened it.
     pub idle_timeout: Option<u64>,
-    /// How many attempts a message has while no association can be opened; then it is returned.
-    /// Unless it is given, `[queue.schedule]` alone says how long a message is tried.
+    /// How often the peer is called again after a call that failed before what came before that call is
+    /// returned. Unless it is given, `[queue.schedule]` alone says how long a message is tried.
     pub open_retries: Option<u32>,
     /// Seconds after a call that failed before the next is made, and the message tried again; unless
-    /// it is given, each message is tried as `[queue.schedule]` says.
+    /// it or `open-retries` is given, each message is tried as `[queue.schedule]` says.
     pub open_interval: Option<u64>,
-    /// How often a transfer that failed over an open association is repeated before the message goes
-    /// back to the queue.
+    /// How often a transfer that failed over an open association is repeated before the message is
+    /// tried again as `[queue.schedule]` says.
     pub transfer_retries: u32,
     /// Seconds before each of these repetitions; 120 unless it is given.
     pub transfer_interval: Option<u64>,
@@ -316,10 +311,12 @@ impl Peer {
         (seconds > 0).then(|| Duration::from_secs(seconds))
     }
 
-    /// How long after a call that failed the next is made.
+    /// How long after a call that failed the next is made. Calls are counted by it, so that there is
+    /// one where there are `open-retries`.
     #[must_use]
     pub fn open_interval(&self) -> Option<Duration> {
-        self.open_interval.map(Duration::from_secs)
+        let usual = self.open_retries.map(|_| OPEN_INTERVAL);
+        self.open_interval.or(usual).map(Duration::from_secs)
     }
 
     /// How long to wait before a transfer is repeated.

@@ -1,5 +1,6 @@
 //! How we stand with each peer at this moment: what server, client and operator share of it.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicUsize, Ordering};
 use std::sync::{Arc, Mutex, PoisonError};
 use std::time::Duration;
@@ -25,6 +26,8 @@ pub struct Standing {
     past: Mutex<Past>,
     /// An association has ended, or the peer was enabled or disabled.
     changed: Notify,
+    /// The peer may be called again before it would have been; every peer's is the same.
+    mended: watch::Sender<()>,
 }
 
 /// What is remembered of calls to a peer.
@@ -32,6 +35,8 @@ pub struct Standing {
 struct Past {
     opened: Option<Timestamp>,
     failed: Option<Failed>,
+    /// When the last calls that failed began, the first of them first.
+    failures: VecDeque<Timestamp>,
 }
 
 /// A call that came to nothing, and those of late before it.
@@ -40,7 +45,7 @@ struct Past {
 pub struct Failed {
     /// When.
     pub at: Timestamp,
-    /// How many have failed since one succeeded.
+    /// How many have failed since one succeeded; those made at the same time are one.
     pub times: u32,
     /// Why.
     pub failure: Failure,
@@ -87,6 +92,14 @@ impl Drop for Counted {
 }
 
 impl Standing {
+    /// How we stand with a peer at first; `mended` is told when it may be called before its time.
+    pub(super) fn new(mended: watch::Sender<()>) -> Self {
+        Self {
+            mended,
+            ..Self::default()
+        }
+    }
+
     /// Whether an operator has disabled the peer: it is not called, its calls are told busy, and the
     /// associations it has opened end, after the transfer under way.
     #[must_use]
@@ -98,10 +111,20 @@ impl Standing {
     pub fn disable(&self, disabled: bool) {
         self.disabled.send_replace(disabled);
         if !disabled {
-            // Whoever enables it has mended it: no call waits for an earlier one's sake.
-            self.past().failed = None;
+            self.forgive();
         }
         self.changed.notify_one();
+    }
+
+    /// Forgets the calls that failed, since somebody has mended what was wrong: the next waits for no
+    /// interval, and calls are counted anew.
+    pub fn forgive(&self) {
+        let mut past = self.past();
+        past.failed = None;
+        past.failures.clear();
+        drop(past);
+        self.changed.notify_one();
+        self.mended.send_replace(());
     }
 
     /// Turns true when an operator disables the peer.
@@ -180,23 +203,63 @@ impl Standing {
         })
     }
 
-    /// Notes how a call to the peer went.
-    pub(super) fn called(&self, result: Result<(), &Failure>, now: Timestamp) {
+    /// Until when no transfer to the peer can begin, for ever if nobody knows; `None`: one can.
+    #[must_use]
+    pub fn shut(&self, peer: &Peer, now: Timestamp) -> Option<Timestamp> {
+        let closed = match self.closed(peer, now) {
+            None if self.outgoing() + self.callers() > 0 => return None,
+            None if peer.connect.is_empty() => return Some(Timestamp::MAX),
+            closed => closed.or_else(|| self.held_off(peer, now))?,
+        };
+        Some(closed.until.unwrap_or(Timestamp::MAX))
+    }
+
+    /// What came for the peer before this time is to be given up: every call since has failed, and so
+    /// often as it is configured.
+    #[must_use]
+    pub fn given_up(&self, peer: &Peer, now: Timestamp) -> Option<Timestamp> {
+        let retries = usize::try_from(peer.open_retries?).ok()?;
+        // Of what waits for a window, or for an operator, nothing is to be said yet.
+        if self.closed(peer, now).is_some() {
+            return None;
+        }
+        let past = self.past();
+        let first = past.failures.len().checked_sub(retries)?.checked_sub(1)?;
+        past.failures.get(first).copied()
+    }
+
+    /// Notes that a call to the peer succeeded.
+    pub(super) fn opened(&self, now: Timestamp) {
         let mut past = self.past();
-        match result {
-            Ok(()) => {
-                past.opened = Some(now);
-                past.failed = None;
-            }
-            Err(failure) => {
-                let times = past.failed.as_ref().map_or(0, |failed| failed.times);
-                past.failed = Some(Failed {
-                    at: now,
-                    times: times.saturating_add(1),
-                    failure: failure.clone(),
-                });
+        past.opened = Some(now);
+        let failed = past.failed.is_some();
+        drop(past);
+        if failed {
+            self.forgive();
+        }
+    }
+
+    /// Notes that a call to the peer which began at this time has failed.
+    pub(super) fn failed(&self, peer: &Peer, failure: &Failure, begun: Timestamp, now: Timestamp) {
+        let mut past = self.past();
+        let before = past.failed.take();
+        let mut times = before.as_ref().map_or(0, |failed| failed.times);
+        // Calls that are made at the same time fail together.
+        if before.is_none_or(|before| before.at <= begun) {
+            times = times.saturating_add(1);
+            past.failures.push_back(begun);
+            let retries = peer.open_retries.unwrap_or_default();
+            while u32::try_from(past.failures.len())
+                .is_ok_and(|kept| kept > retries.saturating_add(1))
+            {
+                past.failures.pop_front();
             }
         }
+        past.failed = Some(Failed {
+            at: now,
+            times,
+            failure: failure.clone(),
+        });
     }
 
     /// Counts an association that we have opened.
@@ -219,7 +282,9 @@ impl Standing {
 
     /// Counts an association that the peer has opened and on which we send, too.
     pub(super) fn count_caller(self: &Arc<Self>) -> Counted {
-        self.count(|standing| &standing.callers)
+        let counted = self.count(|standing| &standing.callers);
+        self.mended.send_replace(());
+        counted
     }
 
     /// How many of these there are.
@@ -250,5 +315,47 @@ impl Standing {
 
     fn past(&self) -> std::sync::MutexGuard<'_, Past> {
         self.past.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: i64) -> Timestamp {
+        Timestamp::from_second(1_790_000_000 + seconds).unwrap()
+    }
+
+    #[test]
+    fn what_came_before_the_first_of_so_many_calls_that_failed_in_a_row_is_given_up() {
+        let peer = Peer {
+            open_retries: Some(2),
+            ..Peer::default()
+        };
+        let standing = Standing::default();
+        let failure = Failure::new(Step::Connection, "refused", "");
+        let fails = |begun, now| standing.failed(&peer, &failure, at(begun), at(now));
+        let given_up = || standing.given_up(&peer, at(9999));
+        fails(0, 30);
+        // These were made while the first was not answered.
+        fails(10, 40);
+        fails(29, 50);
+        fails(600, 630);
+        assert_eq!(given_up(), None, "one retry");
+        fails(1200, 1230);
+        assert_eq!(given_up(), Some(at(0)), "two retries");
+        assert_eq!(standing.status().failed.unwrap().times, 3);
+        fails(1800, 1830);
+        assert_eq!(given_up(), Some(at(600)));
+        standing.disable(true);
+        assert_eq!(given_up(), None, "an operator has it wait");
+        standing.disable(false);
+        assert_eq!(given_up(), None, "counted anew");
+        fails(2400, 2430);
+        standing.opened(at(3000));
+        fails(3000, 3010);
+        fails(3600, 3610);
+        assert_eq!(given_up(), None);
+        assert_eq!(standing.given_up(&Peer::default(), at(9999)), None);
     }
 }

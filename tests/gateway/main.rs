@@ -13,6 +13,7 @@
 
 mod audit;
 mod failpoints;
+mod flow;
 #[path = "../../src/cli/demo/ipm.rs"]
 mod ipm;
 mod kills;

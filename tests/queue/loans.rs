@@ -1,9 +1,10 @@
 //! What every store must do with claims: order, groups, loans, fencing, wake-ups.
 
+use std::collections::BTreeSet;
 use std::time::Duration;
 
 use jiff::SignedDuration;
-use mixgate::queue::{ClaimRequest, Finished, Outcome, Priority, State, StoreError};
+use mixgate::queue::{ClaimRequest, Finished, Outcome, Overdue, Priority, State, StoreError};
 
 use super::{Place, at, claim, enqueue, mail, settled};
 use crate::on_every_store;
@@ -12,6 +13,7 @@ on_every_store! {
     a_claim_groups_by_item_route_and_content_type
     higher_priorities_come_first_then_those_due_longest
     what_is_not_due_is_not_lent
+    of_what_is_due_only_the_overdue_is_lent_if_asked_for
     a_recipient_is_lent_once_until_the_loan_ends
     an_old_claim_cannot_finish
     a_claim_from_before_a_crash_cannot_finish
@@ -133,6 +135,39 @@ async fn what_is_not_due_is_not_lent(place: &impl Place) {
         claim(store.as_ref(), at(10), 9).await[0].item.recipients[0].number,
         1
     );
+}
+
+async fn of_what_is_due_only_the_overdue_is_lent_if_asked_for(place: &impl Place) {
+    let store = place.open();
+    for (sender, arrived, expires, due, delay_reported) in [
+        ("fresh", -10, 100, -10, false),
+        ("expired", -10, 0, -10, true),
+        ("late", -50, 100, -10, false),
+        ("told", -50, 100, -10, true),
+        ("given-up", -90, 100, -10, true),
+        ("not-due", -90, 100, 10, true),
+    ] {
+        let mut item = mail(&[(&format!("{sender}@example.org"), "hub")]);
+        (item.arrived, item.expires) = (at(arrived), at(expires));
+        item.recipients[0].next_due = at(due);
+        item.recipients[0].delay_reported = delay_reported;
+        enqueue(store.as_ref(), item).await;
+    }
+    let request = ClaimRequest {
+        claims: 9,
+        overdue: Some(Overdue {
+            delayed: at(-20),
+            given_up: at(-60),
+        }),
+        ..ClaimRequest::new(at(0))
+    };
+    let claims = store.claim(request).await.unwrap();
+    let addresses = claims
+        .iter()
+        .map(|claim| claim.item.recipients[0].address.as_str());
+    let names: BTreeSet<&str> = addresses.map(|it| it.split('@').next().unwrap()).collect();
+    assert_eq!(names, BTreeSet::from(["expired", "given-up", "late"]));
+    assert_eq!(claim(store.as_ref(), at(0), 9).await.len(), 2, "the others");
 }
 
 async fn a_recipient_is_lent_once_until_the_loan_ends(place: &impl Place) {

@@ -52,7 +52,11 @@ impl Handler for TransferIn {
         };
         let rules = self.0.rules();
         for peer in &rules.config.x400.peer {
-            if !rules.sharers_of(&peer.name).any(|name| name == caller) {
+            if !rules
+                .routes()
+                .sharers_of(&peer.name)
+                .any(|name| name == caller)
+            {
                 continue;
             }
             let filter = Filter {

@@ -3,8 +3,9 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 
+use super::lane::Lane;
 use super::onward::Sent;
-use super::{AFTER_FAILURE, Deliverer, LEASE, MEMORY};
+use super::{AFTER_FAILURE, Deliverer, LEASE};
 use crate::failpoint::Failpoint;
 use crate::gateway::quarantine::{self, Broke, CONTENT_SYNTAX_ERROR, caught_in};
 use crate::gateway::report::{self, Fate, Told};
@@ -34,17 +35,22 @@ pub(super) struct End {
     pub relay: Option<String>,
     /// What the next attempt may go on from.
     pub pinned: Option<Box<str>>,
-    /// What the neighbour's own configuration says of trying again.
-    pub patience: Patience,
+    /// When each of the next hops that may take it can be tried again; the earliest counts, and if
+    /// there is none the schedule of the queue.
+    pub again: Vec<Again>,
+    /// All of them have been called as often as they are to be: it is not tried again.
+    pub given_up: bool,
 }
 
-/// When and how often to try again, where the schedule of the queue does not say.
-#[derive(Debug, Clone, Copy, Default)]
-pub(super) struct Patience {
-    /// Not before, nor after.
-    pub again: Option<Timestamp>,
-    /// Not after so many attempts.
-    pub attempts: Option<u32>,
+/// When a next hop can be tried again.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Again {
+    /// When the schedule of the queue says.
+    Scheduled,
+    /// At this time.
+    At(Timestamp),
+    /// At this time, and so often in a row, before it is tried when the schedule says.
+    Repeated(Timestamp, u32),
 }
 
 /// The three ways an attempt ends.
@@ -91,8 +97,9 @@ impl End {
             codes: None,
             text,
             relay: None,
-            patience: Patience::default(),
             pinned: None,
+            again: Vec::new(),
+            given_up: false,
         }
     }
 
@@ -139,10 +146,8 @@ impl End {
 
 impl Deliverer {
     /// Tries the recipients of a claim once, and records what became of them.
-    pub(super) async fn attempt(&self, mut claim: Claim) {
-        let size = u32::try_from(claim.item.size / 1024).unwrap_or(MEMORY);
-        // The semaphore is never closed.
-        let _memory = self.memory.acquire_many(size.min(MEMORY)).await;
+    pub(super) async fn attempt(&self, mut claim: Claim, lane: &Lane) {
+        let _memory = lane.memory(claim.item.size).await;
         let rules = self.gateway.rules();
         let (body, sent) = match self.gateway.store().open(claim.item.id).await {
             Ok(body) => {
@@ -313,18 +318,26 @@ fn patience(
         EndKind::Quarantined => (Outcome::Held, Some(Fate::Failed)),
         EndKind::Later => {
             let attempts = recipient.attempts.saturating_add(1);
-            if end.patience.attempts.is_some_and(|most| attempts >= most) {
+            if end.given_up {
                 return (Outcome::Failed, Some(Fate::Failed));
             }
-            let Next::Retry(due) = rules.schedule().next(item, attempts, now) else {
+            let Next::Retry(scheduled) = rules.schedule().next(item, attempts, now) else {
                 return (Outcome::Expired, Some(Fate::Failed));
             };
-            let again = end.patience.again;
-            let next_due = again.map_or(due, |again| again.min(item.expires).max(now));
+            let again = end.again.iter().map(|again| match *again {
+                Again::At(at) => at,
+                Again::Repeated(at, most) if !attempts.is_multiple_of(most.saturating_add(1)) => at,
+                Again::Repeated(..) | Again::Scheduled => scheduled,
+            });
+            let mut next_due = again.min().unwrap_or(scheduled).min(item.expires);
             let delayed = !recipient.delay_reported && rules.schedule().delayed(item.arrived, now);
+            let delay_reported = delayed || recipient.delay_reported;
+            if !delay_reported {
+                next_due = next_due.min(rules.schedule().delay_reported(item.arrived));
+            }
             let outcome = Outcome::Deferred {
-                next_due,
-                delay_reported: delayed || recipient.delay_reported,
+                next_due: next_due.max(now),
+                delay_reported,
             };
             (outcome, delayed.then_some(Fate::Delayed))
         }

@@ -4,6 +4,7 @@
 //! so every attempt sends the same. Outcomes and the reports they call for are one commit.
 
 mod attempt;
+mod lane;
 mod onward;
 mod relayed;
 mod transfer;
@@ -13,9 +14,10 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use jiff::{SignedDuration, Timestamp};
-use tokio::sync::{Notify, Semaphore, watch};
+use tokio::sync::{Notify, watch};
 use tokio::task::JoinSet;
 
+use self::lane::Lane;
 use super::route::{QUARANTINE, SMTP, UNREACHABLE};
 use super::{Gateway, clock};
 use crate::queue::ClaimRequest;
@@ -34,8 +36,6 @@ const LEASE: Duration = Duration::from_secs(600);
 const AFTER_FAILURE: Duration = Duration::from_secs(5);
 /// How long deliveries under way may take when the gateway stops.
 const GRACE: Duration = Duration::from_secs(60);
-/// Bodies held in memory by deliveries at one time, in KiB; the next large one waits.
-const MEMORY: u32 = 512 * 1024;
 /// How long to wait at most before looking again.
 const LONGEST_WAIT: Duration = Duration::from_secs(60);
 
@@ -44,12 +44,10 @@ pub struct Deliverer {
     gateway: Arc<Gateway>,
     smtp: smtp::client::Client,
     x400: Arc<x400::Client>,
-    /// How many deliveries may run at one time, by route.
-    lanes: BTreeMap<String, Arc<Semaphore>>,
+    /// By route.
+    lanes: BTreeMap<String, Arc<Lane>>,
     /// A delivery has ended.
     ended: Notify,
-    /// KiB of memory for bodies.
-    memory: Semaphore,
 }
 
 impl Deliverer {
@@ -58,25 +56,31 @@ impl Deliverer {
     pub fn new(gateway: Arc<Gateway>, x400: Arc<x400::Client>) -> Self {
         let rules = gateway.rules();
         let config = &rules.config;
-        let mut lanes: BTreeMap<String, usize> = BTreeMap::new();
-        lanes.insert(SMTP.to_owned(), config.smtp.limits.outgoing);
-        lanes.insert(UNREACHABLE.to_owned(), LOCAL);
-        lanes.insert(QUARANTINE.to_owned(), LOCAL);
+        let mut widths: BTreeMap<String, usize> = BTreeMap::new();
+        widths.insert(SMTP.to_owned(), config.smtp.limits.outgoing);
+        widths.insert(UNREACHABLE.to_owned(), LOCAL);
+        widths.insert(QUARANTINE.to_owned(), LOCAL);
         let peers = &config.x400.peer;
         for peer in peers {
             // What goes to one may be shared by others, at the same time.
-            let sharers = rules.sharers_of(&peer.name);
+            let sharers = rules.routes().sharers_of(&peer.name);
             let sharers = sharers.filter_map(|name| peers.iter().find(|peer| peer.name == name));
             let width = sharers
                 .map(x400::config::Peer::most_associations)
                 .fold(0, usize::saturating_add)
                 .saturating_mul(FOR_EACH_ASSOCIATION);
-            lanes.insert(peer.name.clone(), width);
+            widths.insert(peer.name.clone(), width);
         }
-        let lanes = lanes
-            .into_iter()
-            .map(|(route, width)| (route, Arc::new(Semaphore::new(width.max(1)))))
-            .collect();
+        let mut lanes = BTreeMap::new();
+        let number = widths.len();
+        for (route, width) in widths {
+            let names = match peers.iter().any(|peer| peer.name == route) {
+                true => rules.routes().alternates_of(&route),
+                false => Vec::new(),
+            };
+            let names = names.into_iter().map(str::to_owned).collect();
+            lanes.insert(route, Arc::new(Lane::new(number, width, names)));
+        }
         let smtp = smtp::client::Client::new(config.gateway.name.clone(), &config.smtp);
         Self {
             gateway,
@@ -84,26 +88,29 @@ impl Deliverer {
             x400,
             lanes,
             ended: Notify::new(),
-            memory: Semaphore::new(MEMORY as usize),
         }
     }
 
     /// Delivers until `stop` turns true, then finishes what is under way.
     pub async fn run(self: Arc<Self>, mut stop: watch::Receiver<bool>) {
         let mut changed = self.gateway.store().changed();
+        let mut mended = self.x400.directory().mended();
         let mut running = JoinSet::new();
         let tended = tokio::spawn(Arc::clone(&self.x400).tend(stop.clone()));
         let mut lanes = self.lanes.clone();
         let mut kept_house: Option<Instant> = None;
         while !*stop.borrow() {
             changed.borrow_and_update();
-            if kept_house.is_none_or(|last| last.elapsed() >= LONGEST_WAIT) {
+            mended.borrow_and_update();
+            let keeps_house = kept_house.is_none_or(|last| last.elapsed() >= LONGEST_WAIT);
+            if keeps_house {
                 self.keep_house(&mut lanes).await;
                 kept_house = Some(Instant::now());
             }
-            let next = self.start_due(&lanes, &mut running).await;
+            let next = self.start_due(&lanes, keeps_house, &mut running).await;
             tokio::select! {
                 _ = changed.changed() => {}
+                _ = mended.changed() => {}
                 () = self.ended.notified() => {}
                 () = tokio::time::sleep(next) => {}
                 _ = stop.changed() => {}
@@ -126,7 +133,7 @@ impl Deliverer {
 
     /// Gives every route that something waits on a lane, also one the configuration no longer has,
     /// so that it ends in time; forgets what ended long ago.
-    async fn keep_house(&self, lanes: &mut BTreeMap<String, Arc<Semaphore>>) {
+    async fn keep_house(&self, lanes: &mut BTreeMap<String, Arc<Lane>>) {
         let store = self.gateway.store();
         match store.stats().await {
             Ok(stats) => {
@@ -134,9 +141,10 @@ impl Deliverer {
                     if let Some(standing) = self.x400.directory().standing(&route.route) {
                         standing.queued(usize::try_from(route.queued).unwrap_or(usize::MAX));
                     }
+                    let number = lanes.len();
                     lanes
                         .entry(route.route)
-                        .or_insert_with(|| Arc::new(Semaphore::new(LOCAL)));
+                        .or_insert_with(|| Arc::new(Lane::new(number, LOCAL, Vec::new())));
                 }
             }
             Err(error) => tracing::error!(%error, "the queue did not say what waits"),
@@ -151,16 +159,25 @@ impl Deliverer {
         }
     }
 
-    /// Starts what is due on each lane that has room; says how long nothing more will be due.
+    /// Starts what is due on each lane that has room, and on those that are shut only what is
+    /// `overdue`, if that is asked for; says how long nothing more will be due.
     async fn start_due(
         self: &Arc<Self>,
-        lanes: &BTreeMap<String, Arc<Semaphore>>,
+        lanes: &BTreeMap<String, Arc<Lane>>,
+        overdue: bool,
         running: &mut JoinSet<()>,
     ) -> Duration {
-        let store = self.gateway.store();
+        let (store, directory) = (self.gateway.store(), self.x400.directory());
+        let rules = self.gateway.rules();
         for (route, lane) in lanes {
+            let now = clock::now();
+            let is_shut = lane.shut(directory, now).is_some();
+            if is_shut && !overdue {
+                continue;
+            }
+            let overdue = is_shut.then(|| lane.overdue(directory, rules.schedule(), now));
             loop {
-                let claims = lane.available_permits().min(CLAIMS);
+                let claims = lane.width.available_permits().min(CLAIMS);
                 if claims == 0 {
                     break;
                 }
@@ -168,6 +185,7 @@ impl Deliverer {
                     lease: LEASE,
                     routes: vec![route.clone()],
                     claims,
+                    overdue,
                     ..ClaimRequest::new(clock::now())
                 };
                 let claimed = match store.claim(request).await {
@@ -180,12 +198,12 @@ impl Deliverer {
                 let all = claimed.len() < claims;
                 for claim in claimed {
                     // There is room: only this task takes permits.
-                    let Ok(permit) = Arc::clone(lane).try_acquire_owned() else {
+                    let Ok(permit) = Arc::clone(&lane.width).try_acquire_owned() else {
                         break;
                     };
-                    let deliverer = Arc::clone(self);
+                    let (deliverer, lane) = (Arc::clone(self), Arc::clone(lane));
                     running.spawn(async move {
-                        deliverer.attempt(claim).await;
+                        deliverer.attempt(claim, &lane).await;
                         drop(permit);
                         deliverer.ended.notify_one();
                     });
@@ -196,25 +214,24 @@ impl Deliverer {
             }
         }
         // Full lanes wait for a delivery to end, which wakes us.
-        let open = lanes
-            .iter()
-            .filter(|(_, lane)| lane.available_permits() > 0);
-        let open: Vec<String> = open.map(|(route, _)| route.clone()).collect();
-        if open.is_empty() {
-            return LONGEST_WAIT;
-        }
-        match store.next_due(open, clock::now()).await {
-            Ok(Some(due)) => {
-                let wait = due.duration_since(clock::now());
-                Duration::try_from(wait)
-                    .unwrap_or_default()
-                    .clamp(Duration::from_millis(10), LONGEST_WAIT)
-            }
-            Ok(None) => LONGEST_WAIT,
-            Err(error) => {
-                tracing::error!(%error, "the queue did not say what is due next");
-                AFTER_FAILURE
+        let (mut open, mut next) = (Vec::new(), Timestamp::MAX);
+        for (route, lane) in lanes {
+            match lane.shut(directory, clock::now()) {
+                Some(until) => next = next.min(until),
+                None if lane.width.available_permits() > 0 => open.push(route.clone()),
+                None => {}
             }
         }
+        if !open.is_empty() {
+            match store.next_due(open, clock::now()).await {
+                Ok(due) => next = next.min(due.unwrap_or(Timestamp::MAX)),
+                Err(error) => {
+                    tracing::error!(%error, "the queue did not say what is due next");
+                    return AFTER_FAILURE;
+                }
+            }
+        }
+        let wait = Duration::try_from(next.duration_since(clock::now())).unwrap_or_default();
+        wait.clamp(Duration::from_millis(10), LONGEST_WAIT)
     }
 }

@@ -3,8 +3,11 @@
 use std::fmt;
 use std::sync::Arc;
 
+use jiff::Timestamp;
+
 use super::Deliverer;
-use super::attempt::{End, EndKind, Patience};
+use super::attempt::{Again, End, EndKind};
+use crate::gateway::clock;
 use crate::gateway::rules::Rules;
 use crate::octets::Octets;
 use crate::queue::{Claim, Priority, Store};
@@ -21,7 +24,7 @@ impl Deliverer {
     /// Gives an APDU to the peer of the route, or to the first of its alternates that takes it; one
     /// that a peer may have already, only to that peer, which would know it again.
     pub(super) async fn transfer(&self, rules: &Rules, claim: &Claim, apdu: Octets) -> End {
-        let mut peers = rules.in_turn(&claim.route, claim.item.id);
+        let mut peers = rules.routes().in_turn(&claim.route, claim.item.id.seed());
         let mut kept = pinned(claim);
         let mut in_turn = peers.iter().copied();
         let doubted = in_turn.find(|peer| is_in_doubt(claim, kept.as_ref(), peer));
@@ -32,7 +35,7 @@ impl Deliverer {
             store: Arc::clone(self.gateway.store()),
             claim: claim.clone(),
         });
-        let mut end = None;
+        let (mut end, mut later, mut given_up) = (None, Vec::new(), true);
         for peer in peers {
             let pinned = kept.clone().filter(|kept| kept.peer() == peer);
             let note = || pinned.clone().unwrap_or_else(|| Pinned::in_doubt_at(peer));
@@ -41,6 +44,7 @@ impl Deliverer {
                 && let Err(fault) = keep.keep(note()).await
             {
                 tracing::error!(id = %claim.item.id, peer, fault, "not tried: it was not pinned");
+                given_up = false;
                 break;
             }
             let transfer = Transfer {
@@ -55,8 +59,12 @@ impl Deliverer {
             };
             let outcome = self.x400.transfer(peer, transfer).await;
             let in_doubt = doubted.is_some() || matches!(outcome, Transferred::InDoubt { .. });
-            let later = if in_doubt { IN_DOUBT } else { Status(4, 4, 1) };
-            let mut patience = Patience::default();
+            let status = if in_doubt { IN_DOUBT } else { Status(4, 4, 1) };
+            let now = clock::now();
+            given_up &= !in_doubt
+                && matches!(outcome, Transferred::NoAssociation { .. })
+                && self.is_given_up(peer, claim, now);
+            later.extend(self.again(peer, &outcome, in_doubt, now));
             let (kind, status, text, relay) = match outcome {
                 Transferred::Delivered { relay } => {
                     let kind = EndKind::Delivered { reports: true };
@@ -67,29 +75,19 @@ impl Deliverer {
                     explanation,
                     pinned,
                 }
+                | Transferred::NoAssociation {
+                    relay,
+                    explanation,
+                    pinned,
+                    ..
+                }
                 | Transferred::InDoubt {
                     relay,
                     explanation,
                     pinned,
                 } => {
                     kept = pinned.or_else(|| kept.filter(|kept| kept.peer() != peer));
-                    (EndKind::Later, later, explanation, relay)
-                }
-                Transferred::NoAssociation {
-                    relay,
-                    explanation,
-                    again,
-                    tried,
-                    pinned,
-                } => {
-                    kept = pinned.or_else(|| kept.filter(|kept| kept.peer() != peer));
-                    // What the peer may have already must not be said not to have been delivered.
-                    let most = rules.config.x400.open_retries(peer);
-                    patience = Patience {
-                        again,
-                        attempts: most.filter(|_| tried && !in_doubt),
-                    };
-                    (EndKind::Later, later, explanation, relay)
+                    (EndKind::Later, status, explanation, relay)
                 }
                 Transferred::Never { relay, explanation } => {
                     (EndKind::Never, Status(5, 3, 0), explanation, relay)
@@ -101,7 +99,6 @@ impl Deliverer {
             };
             let this = End {
                 relay: Some(relay),
-                patience,
                 ..End::new(kind, status, text)
             };
             if kind != EndKind::Later {
@@ -118,8 +115,44 @@ impl Deliverer {
         });
         End {
             pinned: kept.map(|kept| kept.to_string().into()),
+            again: later,
+            given_up,
             ..end
         }
+    }
+
+    /// When a peer that has not taken a transfer can be tried again; `None`: nobody knows.
+    fn again(
+        &self,
+        peer: &str,
+        outcome: &Transferred,
+        in_doubt: bool,
+        now: Timestamp,
+    ) -> Option<Again> {
+        match outcome {
+            // An operator has disabled it, or it is to call us.
+            Transferred::NoAssociation {
+                again: None,
+                tried: false,
+                ..
+            } => None,
+            Transferred::NoAssociation {
+                again: Some(at), ..
+            } => Some(Again::At(*at)),
+            Transferred::Later { .. } if !in_doubt => {
+                let peer = self.x400.directory().peer(peer)?;
+                let at = now.checked_add(peer.transfer_interval()).ok()?;
+                Some(Again::Repeated(at, peer.transfer_retries))
+            }
+            _ => Some(Again::Scheduled),
+        }
+    }
+
+    /// Whether the peer has been called as often as it is to be since the message came. Whatever a peer
+    /// may have already must not be said not to have been delivered.
+    fn is_given_up(&self, peer: &str, claim: &Claim, now: Timestamp) -> bool {
+        let before = self.x400.directory().given_up(peer, now);
+        before.is_some_and(|before| claim.item.arrived < before)
     }
 }
 

@@ -82,12 +82,25 @@ impl Lend {
         found: &mut Vec<(i64, Group)>,
     ) -> Result<(), StoreError> {
         let now = self.request.now;
+        let overdue = self.request.overdue;
+        let [delayed, given_up] = overdue.map_or([i64::MAX; 2], |overdue| {
+            [overdue.delayed, overdue.given_up].map(millis)
+        });
         let mut statement = desk.db.prepare_cached(
             "SELECT item, number, content_type, next_due FROM recipient
-             WHERE state = 'queued' AND route = ? AND priority = ? AND next_due <= ?
+             WHERE state = 'queued' AND route = ?1 AND priority = ?2 AND next_due <= ?3
+                 AND (?4 OR EXISTS (SELECT 1 FROM item WHERE n = recipient.item AND (
+                     expires <= ?3 OR arrived < ?6 OR (arrived < ?5 AND NOT delay_reported))))
              ORDER BY next_due, item",
         )?;
-        let mut rows = statement.query(params![route, priority.level(), millis(now)])?;
+        let mut rows = statement.query(params![
+            route,
+            priority.level(),
+            millis(now),
+            overdue.is_none(),
+            delayed,
+            given_up
+        ])?;
         let mut seen: HashSet<(i64, String)> = HashSet::new();
         while seen.len() < wanted
             && let Some(row) = rows.next()?

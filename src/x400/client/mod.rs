@@ -184,8 +184,7 @@ impl Client {
     ///
     /// An association that turns out to be stale is replaced by a new one, once, and so is one that
     /// breaks when the peer has confirmed a part: there the transfer is resumed. One that came to be
-    /// in doubt is not begun again. A transfer that may succeed later is repeated as the configuration
-    /// of the peer says.
+    /// in doubt is not begun again.
     pub async fn transfer(&self, peer: &str, transfer: impl Into<Transfer>) -> Outcome {
         let mut transfer = transfer.into();
         let Some(pool) = self.pool(peer) else {
@@ -193,22 +192,7 @@ impl Client {
             return failed(None, false, transfer.pinned, explanation);
         };
         let _permit = pool.permit(transfer.urgency).await;
-        let mut retries = pool.peer.transfer_retries;
-        loop {
-            match self.transfer_once(&pool, &mut transfer).await {
-                Outcome::Later {
-                    explanation,
-                    pinned,
-                    ..
-                } if retries > 0 => {
-                    debug!(peer, explanation, retries, "a transfer is to be repeated");
-                    transfer.pinned = pinned;
-                    retries -= 1;
-                    sleep(pool.peer.transfer_interval()).await;
-                }
-                outcome => return outcome,
-            }
-        }
+        self.transfer_once(&pool, &mut transfer).await
     }
 
     async fn transfer_once(&self, pool: &Arc<Pool>, transfer: &mut Transfer) -> Outcome {

@@ -37,9 +37,9 @@ impl Client {
     /// Opens an association at the first of the peer's addresses that grants one.
     pub(super) async fn associate(&self, pool: &Pool) -> Result<Association, Unopened> {
         let (peer, standing) = (&pool.peer, &pool.standing);
-        let now = Timestamp::now();
-        let closed = standing.closed(peer, now);
-        if let Some(closed) = closed.or_else(|| standing.held_off(peer, now)) {
+        let begun = Timestamp::now();
+        let closed = standing.closed(peer, begun);
+        if let Some(closed) = closed.or_else(|| standing.held_off(peer, begun)) {
             return Err(Unopened {
                 relay: None,
                 failure: closed.failure,
@@ -67,7 +67,7 @@ impl Client {
             for relay in found {
                 match self.call(pool, relay).await {
                     Ok((association, _)) => {
-                        standing.called(Ok(()), Timestamp::now());
+                        standing.opened(Timestamp::now());
                         return Ok(association);
                     }
                     Err(failure) => {
@@ -79,7 +79,7 @@ impl Client {
         }
         let now = Timestamp::now();
         let (relay, failure) = failed;
-        standing.called(Err(&failure), now);
+        standing.failed(peer, &failure, begun, now);
         let again = peer
             .open_interval()
             .and_then(|interval| now.checked_add(interval).ok());
@@ -114,6 +114,7 @@ impl Client {
                         continue;
                     }
                 };
+                pool.standing.opened(Timestamp::now());
                 let greeting = Greeting {
                     milliseconds: u64::try_from(begun.elapsed().as_millis()).unwrap_or(u64::MAX),
                     ..greeting

@@ -53,13 +53,21 @@ impl Pool {
     }
 
     /// An association that waits; the first that will, if none may be opened: the peer only calls, or
-    /// sends on all there may be.
+    /// there are all there may be, or as many as it grants now.
     pub(super) async fn claim(&self, urgency: Urgency, patience: Duration) -> Option<Association> {
         let offers = self.standing.offers();
         let _wanted = offers.want(urgency);
         let will_wait = || match self.peer.connect.is_empty() {
             true => self.standing.callers() > 0,
-            false => self.standing.outgoing() >= self.peer.most_associations(),
+            false => {
+                let held_off = || {
+                    self.standing
+                        .held_off(&self.peer, Timestamp::now())
+                        .is_some()
+                };
+                let outgoing = self.standing.outgoing();
+                outgoing >= self.peer.most_associations() || outgoing > 0 && held_off()
+            }
         };
         offers.await_one(will_wait, patience).await
     }

@@ -239,23 +239,6 @@ async fn a_caller_may_be_known_by_the_selectors_it_calls_from() {
 }
 
 #[tokio::test]
-async fn a_transfer_that_failed_is_repeated_as_configured() {
-    let running = running(|_, client| {
-        client.peer[0].transfer_retries = 2;
-        client.peer[0].transfer_interval = Some(0);
-    })
-    .await;
-    *running.keeper.refuse.lock().unwrap() = Some(RefusalReason::LocalError);
-    let outcome = running.client.transfer("hub", Apdu::Octets(apdu(1))).await;
-    assert!(matches!(outcome, Outcome::Later { .. }), "{outcome:?}");
-    assert_eq!(running.keeper.begun.load(Ordering::Relaxed), 3);
-    *running.keeper.refuse.lock().unwrap() = Some(RefusalReason::Unrecoverable);
-    let outcome = running.client.transfer("hub", Apdu::Octets(apdu(1))).await;
-    assert!(matches!(outcome, Outcome::Never { .. }), "{outcome:?}");
-    assert_eq!(running.keeper.begun.load(Ordering::Relaxed), 4);
-}
-
-#[tokio::test]
 async fn lenience_takes_anybody() {
     let running = running(|server, client| {
         server.lenient = true;
