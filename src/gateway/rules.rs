@@ -15,12 +15,14 @@ use crate::config::{Config, Problem, Route};
 use crate::mixer::address::mcgam::{TableKind, Tables};
 use crate::mixer::address::{Attributes, Role, to_rfc822, to_x400};
 use crate::mixer::context::{Context, Edition, PeerProfile};
+use crate::mixer::domain;
 use crate::mixer::outcome::{Refusal, Status, Unconverted};
 use crate::mixer::profile::{Layer, SHIPPED};
 use crate::queue::Priority;
 use crate::queue::schedule::Schedule;
 use crate::rfc822::AddrSpec;
 use crate::x400::config::Mode;
+use crate::x400::transfer::relay::Here;
 
 /// What is delivered over SMTP, as the queue names it.
 pub const MAIL: &str = "mail";
@@ -149,6 +151,18 @@ impl Rules {
         }
     }
 
+    /// The MTA we are, as trace names it to the neighbour of `route`; none if our domain has no country.
+    #[must_use]
+    pub fn here(&self, route: &str) -> Option<Here> {
+        let context = self.context("", Timestamp::UNIX_EPOCH, route);
+        let ours = context.gateway.global_domains();
+        Some(Here {
+            domain: context.domain()?,
+            ours: ours.filter_map(domain::of_address).collect(),
+            mta: context.gateway.mta.as_str().into(),
+        })
+    }
+
     /// When an item that came at `arrived` is given up.
     #[must_use]
     pub fn expires(&self, arrived: Timestamp, priority: Priority) -> Timestamp {
@@ -222,7 +236,9 @@ impl Rules {
             if may_relay {
                 Ok(smtp(mailbox.to_string()))
             } else {
-                Err(not_relayed(mailbox))
+                let text =
+                    format!("<{mailbox}> is an Internet address: relaying is not allowed here");
+                Err(forbidden(NO_DL_SUBMIT_PERMISSION, text))
             }
         };
         let context = self.context("", Timestamp::UNIX_EPOCH, "");
@@ -265,9 +281,9 @@ impl Rules {
                     content_type: P22,
                     address: address.to_string(),
                 }),
-                Crossing::Relaying => Err(unroutable(
-                    &address.to_string(),
-                    "this gateway does not relay between X.400 neighbours",
+                Crossing::Relaying => Err(forbidden(
+                    NO_BILATERAL_AGREEMENT,
+                    format!("{address}: relaying between X.400 neighbours is not allowed here"),
                 )),
             },
             _ => {
@@ -367,13 +383,17 @@ pub fn refusal(unconverted: Unconverted) -> Refusal {
     }
 }
 
-fn not_relayed(address: &AddrSpec) -> Refusal {
+/// X.411 diagnostics of what is not passed on though it could be.
+const NO_BILATERAL_AGREEMENT: u32 = 17;
+const NO_DL_SUBMIT_PERMISSION: u32 = 29;
+
+fn forbidden(diagnostic: u32, text: String) -> Refusal {
     Refusal {
         section: "4.3.4",
         status: Status(5, 7, 1),
         reason: 1,
-        diagnostic: Some(29),
-        text: format!("<{address}> is an Internet address: relaying is not allowed here"),
+        diagnostic: Some(diagnostic),
+        text,
     }
 }
 
@@ -584,7 +604,13 @@ mod tests {
 
     #[test]
     fn x400_neighbours_are_not_relayed_between_unless_configured() {
-        assert_eq!(or("/S=Smith/PRMD=X/ADMD=HUB/C=GB/"), Err("5.1.1".into()));
+        let address = "/S=Smith/PRMD=X/ADMD=HUB/C=GB/".parse().unwrap();
+        let refusal = rules().place_or_address(&address, Side::X400).unwrap_err();
+        // no-bilateral-agreement (17): the name is well known.
+        assert_eq!(
+            (refusal.status, refusal.diagnostic),
+            (Status(5, 7, 1), Some(17))
+        );
         assert_eq!(or("/S=Smith/ADMD=NONE/C=GB/"), Err("5.1.1".into()));
     }
 }

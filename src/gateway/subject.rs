@@ -6,6 +6,7 @@ use bytes::Bytes;
 use crate::asn1::codec::{Element, Source, Tagging};
 use crate::asn1::mta::{
     MessageTransferEnvelope, MtsApdu, PerRecipientIndicators, ProbeTransferEnvelope,
+    TraceInformation,
 };
 use crate::asn1::mts::{
     Content, ContentIdentifier, ContentType, EncodedInformationTypes, Extensions, MTSIdentifier,
@@ -31,6 +32,8 @@ pub struct Subject {
     pub priority: Priority,
     /// What is asked for all recipients.
     pub indicators: PerMessageIndicators,
+    /// The domains it passed.
+    pub trace: TraceInformation,
     /// Its extensions.
     pub extensions: Extensions,
     /// Its recipients, also those others are responsible for.
@@ -59,6 +62,7 @@ macro_rules! subject {
             content_identifier: $envelope.content_identifier,
             priority: $priority,
             indicators: $envelope.per_message_indicators,
+            trace: $envelope.trace_information,
             extensions: $envelope.extensions,
             recipients: $envelope
                 .per_recipient_fields
@@ -142,6 +146,7 @@ impl Subject {
             content_identifier,
             priority: Priority::default(),
             indicators: indicators.unwrap_or_default(),
+            trace: TraceInformation::default(),
             extensions: extensions.unwrap_or_default(),
             recipients,
         })

@@ -342,7 +342,10 @@ fn line(table: &mut String, recipient: &Recipient, zone: &TimeZone) {
     }
     let address = plain(&recipient.address);
     let state = match recipient.state {
-        State::Queued if recipient.attempts == 0 => String::new(),
+        State::Queued if recipient.attempts == 0 => recipient
+            .not_before
+            .map(|at| format!("  [not before {}]", local(at, zone)))
+            .unwrap_or_default(),
         State::Queued => format!(
             "  [attempt {} failed, next {}]",
             recipient.attempts,

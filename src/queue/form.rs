@@ -149,8 +149,8 @@ pub async fn export(store: &dyn Store, id: ItemId, parent: &Path) -> Result<Path
         .map_err(|error| io(parent)(error.into()))?
 }
 
-/// Takes a folder into the queue: recipients that were not finished are due now, held ones stay
-/// held. The body streams in.
+/// Takes a folder into the queue: recipients that were not finished are due now, or when their
+/// deferral ends; held ones stay held. The body streams in.
 ///
 /// # Errors
 /// [`StoreError::Exists`] when its id is in the queue; [`FormError`] when the folder is not in
@@ -179,7 +179,7 @@ pub async fn import(
     }
     for recipient in &mut item.recipients {
         if recipient.state == State::Queued {
-            recipient.next_due = now;
+            recipient.next_due = recipient.not_before.map_or(now, |at| at.max(now));
         }
     }
     let mut spool = store.spool(item.id);

@@ -234,6 +234,9 @@ pub struct Transfer {
     /// The content type of the envelope: `p2`, `p22`, `p772`, or dotted.
     #[serde(default, skip_serializing_if = "String::is_empty")]
     pub content_type: String,
+    /// After when it shall not be delivered any more (X.411 clause 8.2.1.1.1.13).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub latest: Option<Timestamp>,
 }
 
 /// The choices of `MTS-APDU` (X.411).
@@ -332,6 +335,9 @@ pub struct Recipient {
     /// When the next attempt is due.
     #[serde(default)]
     pub next_due: Timestamp,
+    /// Before when nothing is tried, whoever asks (X.411 clause 8.2.1.1.1.12).
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub not_before: Option<Timestamp>,
     /// When the last attempt ended.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     pub last_attempt: Option<Timestamp>,
@@ -369,6 +375,7 @@ impl Recipient {
             state: State::Queued,
             attempts: 0,
             next_due: due,
+            not_before: None,
             last_attempt: None,
             status: None,
             text: String::new(),

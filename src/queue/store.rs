@@ -114,9 +114,9 @@ pub enum Accepted {
 pub struct DuplicateKey {
     /// The neighbour.
     pub peer: String,
-    /// The MTS identifier, in text.
+    /// The MTS identifier, in text, and whatever else tells transfers of one identifier apart.
     pub mts_identifier: String,
-    /// The responsible recipients; their order does not matter.
+    /// The responsible recipients, by all that tells them apart; their order does not matter.
     pub recipients: Vec<String>,
 }
 
@@ -290,9 +290,9 @@ impl Filter {
 pub enum Change {
     /// Queued ones wait for an operator.
     Hold,
-    /// Held ones are due now.
+    /// Held ones are due now, or when their deferral ends.
     Release,
-    /// Queued ones are due now.
+    /// Queued ones are due now, or when their deferral ends.
     Retry,
     /// Removed without a report, the body too.
     Delete,

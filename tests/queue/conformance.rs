@@ -46,6 +46,7 @@ async fn an_item_comes_back_as_it_went_in(place: &impl Place) {
     item.recipients[1].state = State::Held;
     item.recipients[1].status = Some("4.4.1".to_owned());
     item.recipients[1].last_attempt = Some(at(-5));
+    item.recipients[0].not_before = Some(at(5));
     enqueue(store.as_ref(), item.clone()).await;
     item.size = 17;
     assert_eq!(store.get(item.id).await.unwrap(), item);
@@ -58,6 +59,7 @@ async fn an_item_comes_back_as_it_went_in(place: &impl Place) {
         association: "hub#7".to_owned(),
         originator: "/S=Two/C=GB/".to_owned(),
         content_type: "p22".to_owned(),
+        latest: Some(at(9)),
     });
     enqueue(store.as_ref(), transfer.clone()).await;
     transfer.size = 17;

@@ -7,6 +7,7 @@ use crate::on_every_store;
 
 on_every_store! {
     operators_hold_release_retry_and_delete
+    x411_8_2_1_1_1_12_no_operator_makes_due_what_is_deferred
     the_life_of_an_item_is_told
     stats_count_by_route
 }
@@ -111,6 +112,27 @@ async fn operators_hold_release_retry_and_delete(place: &impl Place) {
             .unwrap()
             .is_empty()
     );
+}
+
+async fn x411_8_2_1_1_1_12_no_operator_makes_due_what_is_deferred(place: &impl Place) {
+    let store = place.open();
+    let mut item = mail(&[("a@example.org", "hub"), ("b@example.org", "mail")]);
+    item.recipients[0].next_due = at(1000);
+    item.recipients[0].not_before = Some(at(1000));
+    let id = enqueue(store.as_ref(), item).await;
+    let change = async |change, now| {
+        let changed = store.change(Filter::id(id), change, at(now)).await.unwrap();
+        assert_eq!(changed, [id]);
+        let item = store.get(id).await.unwrap();
+        let recipients = item.recipients.iter();
+        recipients
+            .map(|recipient| recipient.next_due)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(change(Change::Retry, 5).await, [at(1000), at(5)]);
+    change(Change::Hold, 6).await;
+    assert_eq!(change(Change::Release, 7).await, [at(1000), at(7)]);
+    assert_eq!(change(Change::Retry, 2000).await, [at(2000), at(2000)]);
 }
 
 async fn the_life_of_an_item_is_told(place: &impl Place) {

@@ -92,6 +92,7 @@ impl Poison<'_> {
                     .as_ref()
                     .map(|subject| content_type(&subject.content_type))
                     .unwrap_or_default(),
+                latest: None,
             }),
             recipients: recipients(subject.as_ref())
                 .into_iter()

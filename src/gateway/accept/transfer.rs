@@ -10,12 +10,16 @@ use std::collections::HashSet;
 use std::io;
 use std::sync::Arc;
 
+use base64::Engine as _;
+use base64::engine::general_purpose::STANDARD;
 use bytes::Bytes;
 use jiff::{SignedDuration, Timestamp};
 
-use crate::asn1::mta::{MessageTransferEnvelope, PerRecipientIndicators, ReportTransferEnvelope};
+use crate::asn1::mta::{
+    MessageTransferEnvelope, PerRecipientIndicators, ReportTransferEnvelope, TraceInformation,
+};
 use crate::asn1::mts::{
-    BuiltInContentType, ContentType, MTSIdentifier, ORName, Priority as Urgency,
+    self, BuiltInContentType, ContentType, Extensions, MTSIdentifier, ORName, Priority as Urgency,
 };
 use crate::asn1::{self, DecodeError};
 use crate::failpoint::Failpoint;
@@ -99,21 +103,13 @@ impl Handler for TransferIn {
             );
             return Ok(());
         }
-        let addresses: Vec<String> = envelope
-            .recipients
-            .iter()
-            .map(|(_, name)| wire::attributes(name).to_string())
-            .collect();
         let size = arrived.octets;
         let body = spool.end().await.map_err(|error| failed(&error.into()))?;
         let association = from.association.to_string();
-        let item = envelope.item(&self.0.rules(), id, &peer, association, clock::now());
+        let rules = self.0.rules();
+        let duplicate = envelope.duplicate_key(&rules, &peer);
+        let item = envelope.item(&rules, id, &peer, association, clock::now());
         let count = item.recipients.len();
-        let duplicate = DuplicateKey {
-            peer: peer.clone(),
-            mts_identifier: identifier.clone(),
-            recipients: addresses,
-        };
         let new = NewItem {
             item,
             body,
@@ -173,6 +169,10 @@ pub(in crate::gateway) struct Envelope {
     priority: Priority,
     /// When it shall be delivered at the earliest.
     deferred: Option<Timestamp>,
+    /// And at the latest.
+    latest: Option<Timestamp>,
+    /// The domains it passed, and its extensions.
+    passed: (TraceInformation, Extensions),
     /// The recipients we are responsible for, by number.
     recipients: Vec<(u32, ORName)>,
 }
@@ -184,11 +184,13 @@ impl Envelope {
     }
 
     fn read(kind: ApduKind, octets: &Bytes) -> Result<Self, Unacceptable> {
-        let mut deferred = None;
+        let (mut deferred, mut latest) = (None, None);
         let (kind, subject) = match kind {
             ApduKind::Message => {
                 let envelope: MessageTransferEnvelope = asn1::decode(octets)?;
-                deferred = until(&envelope);
+                deferred = envelope.deferred_delivery_time.as_ref().and_then(moment);
+                latest = mts::extension(&envelope.extensions, LATEST_DELIVERY_TIME)
+                    .and_then(|field| moment(&field.decode().ok()?));
                 (TransferKind::Message, Subject::from(envelope))
             }
             ApduKind::Probe => (TransferKind::Probe, Subject::of_probe(octets)?),
@@ -201,6 +203,8 @@ impl Envelope {
                     content_type: String::new(),
                     priority: Priority::default(),
                     deferred: None,
+                    latest: None,
+                    passed: (envelope.trace_information, envelope.extensions),
                     recipients: vec![(0, envelope.report_destination_name)],
                 });
             }
@@ -212,8 +216,28 @@ impl Envelope {
             content_type: content_type(&subject.content_type),
             priority: priority(subject.priority),
             deferred,
+            latest,
+            passed: (subject.trace, subject.extensions),
             recipients: responsible(subject.recipients)?,
         })
+    }
+
+    /// By what it is known if it comes again: its recipients by number and whole name, since the text
+    /// of a name does not say all of it; and how often it passed us, since one that comes back is no
+    /// copy of the one that came first, but a loop.
+    fn duplicate_key(&self, rules: &Rules, peer: &str) -> DuplicateKey {
+        let (trace, extensions) = &self.passed;
+        let here = rules.here(peer);
+        let passages = here.map_or(0, |here| here.passages(trace, extensions));
+        let identifier = wire::identifier_text(&self.identifier);
+        let recipients = self.recipients.iter();
+        DuplicateKey {
+            peer: peer.to_owned(),
+            mts_identifier: format!("{passages} {identifier}"),
+            recipients: recipients
+                .map(|(number, name)| format!("{number} {}", STANDARD.encode(asn1::encode(name))))
+                .collect(),
+        }
     }
 
     /// The item of the queue it makes.
@@ -225,35 +249,28 @@ impl Envelope {
         association: String,
         now: Timestamp,
     ) -> Item {
-        let mut placed = HashSet::new();
         let mut recipients = Vec::new();
         let longest = now.checked_add(LONGEST_DEFERRAL).unwrap_or(Timestamp::MAX);
         let due = self.deferred.map_or(now, |until| until.clamp(now, longest));
         for (number, name) in &self.recipients {
             let address = wire::attributes(name);
             let (route, content_type) = match rules.place_or_address(&address, Side::X400) {
-                // Two ways of writing one recipient are one recipient.
-                Ok(place) if placed.contains(&place) => continue,
-                Ok(place) => {
-                    placed.insert(place.clone());
-                    (place.route, place.content_type)
-                }
+                Ok(place) => (place.route, place.content_type),
                 Err(_) => (UNREACHABLE.to_owned(), ""),
             };
             // There is no use in waiting to fail.
             let due = if route == UNREACHABLE { now } else { due };
-            recipients.push(Recipient::new(
-                *number,
-                address.to_string(),
-                route,
-                content_type,
-                due,
-            ));
+            recipients.push(Recipient {
+                not_before: (due > now).then_some(due),
+                ..Recipient::new(*number, address.to_string(), route, content_type, due)
+            });
         }
         Item {
             id,
             arrived: now,
-            expires: rules.expires(due, self.priority),
+            expires: rules
+                .expires(due, self.priority)
+                .min(self.latest.unwrap_or(Timestamp::MAX)),
             priority: self.priority,
             size: 0,
             peer: peer.to_owned(),
@@ -271,16 +288,19 @@ impl Envelope {
                     .map(|name| wire::attributes(name).to_string())
                     .unwrap_or_default(),
                 content_type: self.content_type,
+                latest: self.latest,
             }),
             recipients,
         }
     }
 }
 
-/// When a message shall be delivered at the earliest (X.411 clause 8.2.1.1.1.12): where the first MTA
-/// did not wait, we do (RFC 2156 section 5.3.7).
-fn until(envelope: &MessageTransferEnvelope) -> Option<Timestamp> {
-    let time = envelope.deferred_delivery_time.as_ref()?;
+/// Extension 5 (X.411 figure 2).
+const LATEST_DELIVERY_TIME: i64 = 5;
+
+/// A time of an envelope: before which nothing is delivered (X.411 clause 8.2.1.1.1.12; where the first
+/// MTA did not wait, we do, RFC 2156 section 5.3.7), or after which nothing is.
+fn moment(time: &mts::Time) -> Option<Timestamp> {
     Time::from_utc_time(time.as_str()?)?.moment()
 }
 
@@ -344,35 +364,51 @@ mod tests {
 
     use super::*;
     use crate::asn1::mta::PerRecipientMessageTransferFields;
+    use crate::asn1::mts::{ExtensionAttribute, ExtensionField};
+    use crate::asn1::types::{Any, SetOf};
     use crate::config::Config;
 
     const CONFIG: &str = "[gateway]\nname = \"gw.example.org\"\n[[x400.peer]]\nname = \"hub\"\n";
 
-    #[test]
-    fn s5_3_7_a_message_waits_until_the_time_its_originator_set() {
+    fn rules() -> Rules {
         let path = Path::new("m.toml");
-        let rules = Rules::of(Config::parse(path, CONFIG).unwrap(), path, CONFIG).unwrap();
-        let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
-        let recipient = |address: &str, number| PerRecipientMessageTransferFields {
+        Rules::of(Config::parse(path, CONFIG).unwrap(), path, CONFIG).unwrap()
+    }
+
+    fn recipient(address: &str, number: i64) -> PerRecipientMessageTransferFields {
+        PerRecipientMessageTransferFields {
             recipient_name: wire::name(&address.parse().unwrap()),
             originally_specified_recipient_number: number,
             per_recipient_indicators: PerRecipientIndicators::of(&[
                 PerRecipientIndicators::RESPONSIBILITY,
             ]),
             ..PerRecipientMessageTransferFields::default()
-        };
+        }
+    }
+
+    fn read(envelope: &MessageTransferEnvelope) -> Envelope {
+        Envelope::read(ApduKind::Message, &asn1::encode(envelope)).unwrap()
+    }
+
+    fn item(envelope: &MessageTransferEnvelope, now: Timestamp) -> Item {
+        read(envelope).item(&rules(), ItemId::generate(), "hub", "1".to_owned(), now)
+    }
+
+    const ADA: &str = "/RFC-822=a(a)b.example/ADMD= /C=XX/";
+
+    #[test]
+    fn s5_3_7_a_message_waits_until_the_time_its_originator_set() {
+        let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
         let item = |until: Option<&str>| {
             let envelope = MessageTransferEnvelope {
                 deferred_delivery_time: until.map(Into::into),
                 per_recipient_fields: vec![
-                    recipient("/RFC-822=a(a)b.example/ADMD= /C=XX/", 1),
+                    recipient(ADA, 1),
                     recipient("/S=Nobody/ADMD= /C=XX/", 2),
                 ],
                 ..MessageTransferEnvelope::default()
             };
-            let envelope = asn1::encode(&envelope);
-            let envelope = Envelope::read(ApduKind::Message, &envelope).unwrap();
-            envelope.item(&rules, ItemId::generate(), "hub", "1".to_owned(), now)
+            item(&envelope, now)
         };
         for (until, due) in [
             (None, "2026-11-22T12:00:00Z"),
@@ -385,12 +421,73 @@ mod tests {
             let item = item(until);
             let due: Timestamp = due.parse().unwrap();
             assert_eq!(item.recipients[0].next_due, due, "{until:?}");
-            assert_eq!(item.expires, rules.expires(due, item.priority), "{until:?}");
+            let not_before = (due > now).then_some(due);
+            assert_eq!(item.recipients[0].not_before, not_before, "{until:?}");
+            assert_eq!(
+                item.expires,
+                rules().expires(due, item.priority),
+                "{until:?}"
+            );
             let unreachable = &item.recipients[1];
             assert_eq!(
                 (unreachable.route.as_str(), unreachable.next_due),
                 (UNREACHABLE, now)
             );
+        }
+    }
+
+    #[test]
+    fn s2_3_1_2_a_message_is_given_up_when_its_latest_time_of_delivery_has_passed() {
+        let now: Timestamp = "2026-11-22T12:00:00Z".parse().unwrap();
+        for (latest, expires) in [
+            ("261122130000Z", "2026-11-22T13:00:00Z"),
+            ("261122110000Z", "2026-11-22T11:00:00Z"),
+            ("371122110000Z", "2026-11-27T12:00:00Z"),
+            ("soon", "2026-11-27T12:00:00Z"),
+        ] {
+            let field = ExtensionField::new(LATEST_DELIVERY_TIME, &mts::Time::from(latest));
+            let envelope = MessageTransferEnvelope {
+                extensions: [field].into_iter().collect(),
+                per_recipient_fields: vec![recipient(ADA, 1)],
+                ..MessageTransferEnvelope::default()
+            };
+            let item = item(&envelope, now);
+            assert_eq!(item.expires, expires.parse().unwrap(), "{latest}");
+        }
+    }
+
+    #[test]
+    fn x411_12_2_1_1_1_6_recipients_are_told_apart_by_number_and_whole_name() {
+        let envelope = |named: &[&PerRecipientMessageTransferFields]| MessageTransferEnvelope {
+            per_recipient_fields: named.iter().map(|fields| (*fields).clone()).collect(),
+            ..MessageTransferEnvelope::default()
+        };
+        let (first, second) = (recipient(ADA, 1), recipient(ADA, 2));
+        // Of an attribute that no text has.
+        let mut strange = recipient(ADA, 1);
+        let mut address = strange.recipient_name.address();
+        address.extension_attributes = Some(SetOf(vec![ExtensionAttribute {
+            extension_attribute_type: 200,
+            extension_attribute_value: Any::of(&7_i64),
+            unknown: Vec::new(),
+        }]));
+        strange.recipient_name = address.into();
+        assert_eq!(
+            wire::attributes(&strange.recipient_name),
+            wire::attributes(&first.recipient_name)
+        );
+        let both = item(&envelope(&[&first, &second]), Timestamp::UNIX_EPOCH);
+        assert_eq!(both.recipients.len(), 2, "one mailbox, two outcomes");
+        let key = |named: &[_]| read(&envelope(named)).duplicate_key(&rules(), "hub");
+        assert_eq!(key(&[&first]), key(&[&first]));
+        let different = [
+            key(&[&first]),
+            key(&[&second]),
+            key(&[&strange]),
+            key(&[&first, &second]),
+        ];
+        for (place, one) in different.iter().enumerate() {
+            assert!(!different[..place].contains(one), "{place}");
         }
     }
 }

@@ -51,6 +51,9 @@ impl Deliverer {
         match &claim.item.origin {
             _ if claim.route == UNREACHABLE => unreachable(rules, claim).into(),
             _ if claim.route == QUARANTINE => released(rules, claim, body),
+            Origin::Transfer(transfer) if transfer.latest.is_some_and(|at| at < clock::now()) => {
+                End::all(claim, &late()).into()
+            }
             Origin::Transfer(transfer) if to_smtp && transfer.kind == TransferKind::Probe => {
                 probe(rules, claim, body).await.into()
             }
@@ -380,6 +383,12 @@ fn is_looping(message: &Bytes) -> bool {
 pub(super) fn claimed(claim: &Claim) -> BTreeSet<u32> {
     let recipients = claim.item.recipients.iter();
     recipients.map(|recipient| recipient.number).collect()
+}
+
+/// Its item has expired by then.
+fn late() -> End {
+    let text = "its latest delivery time has passed".to_owned();
+    End::new(EndKind::Later, Status(4, 4, 7), text)
 }
 
 fn no_relay() -> End {

@@ -12,7 +12,7 @@ use crate::asn1::mta::{MtsApdu, PerRecipientIndicators};
 use crate::gateway::rules::Rules;
 use crate::mixer::basic::time::Time;
 use crate::mixer::context::Edition;
-use crate::mixer::{domain, x400_1984};
+use crate::mixer::x400_1984;
 use crate::octets::Octets;
 use crate::queue::Claim;
 use crate::rfc822::Status;
@@ -29,17 +29,9 @@ pub(super) fn relayed(
     let faulty = |text: String| End::never(Status(5, 6, 0), text);
     let mut apdu: MtsApdu =
         asn1::decode(body).map_err(|error| End::unreadable(error.to_string()))?;
-    let here = Here {
-        domain: context
-            .domain()
-            .ok_or_else(|| faulty("our domain has no country".to_owned()))?,
-        ours: context
-            .gateway
-            .global_domains()
-            .filter_map(domain::of_address)
-            .collect(),
-        mta: context.gateway.mta.as_str().into(),
-    };
+    let here = rules
+        .here(&claim.route)
+        .ok_or_else(|| faulty("our domain has no country".to_owned()))?;
     let mut ends = Vec::new();
     // The claimed recipients that have no end here.
     let mut ours = claimed(claim);
@@ -92,8 +84,13 @@ fn pass_on(
             ends.push(End { number, ..end });
         }
     }
-    let arrived = Time::utc(claim.item.arrived).to_utc_time().into();
-    here.add_trace(apdu, &arrived);
+    let time = |at| Time::utc(at).to_utc_time().into();
+    let held = claim
+        .item
+        .recipients
+        .iter()
+        .find_map(|recipient| recipient.not_before);
+    here.add_trace(apdu, &time(claim.item.arrived), held.map(time).as_ref());
     let limit = |number: i64, indicators: &mut PerRecipientIndicators| {
         if !u32::try_from(number).is_ok_and(|number| ours.contains(&number)) {
             *indicators = without_responsibility(indicators);

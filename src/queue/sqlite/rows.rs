@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use jiff::Timestamp;
-use rusqlite::types::Type;
+use rusqlite::types::{Type, ValueRef};
 use rusqlite::{Connection, OptionalExtension as _, Row, params};
 use serde::{Deserialize, Serialize};
 use sha2::{Digest as _, Sha256};
@@ -15,7 +15,8 @@ use crate::queue::store::{DuplicateKey, Event, StoreError, What};
 pub(super) const ITEM: &str = "n, id, arrived, expires, priority, size, peer, details";
 /// The columns [`recipient`] reads.
 pub(super) const RECIPIENT: &str = "number, address, route, content_type, state, attempts, \
-     next_due, last_attempt, status, text, relay, delay_reported, pinned";
+     next_due, last_attempt, status, text, relay, delay_reported, pinned, \
+     not_before";
 
 /// What of an item no query looks at; in JSON.
 #[derive(Serialize, Deserialize)]
@@ -42,6 +43,14 @@ pub(super) fn millis(time: Timestamp) -> i64 {
 /// The time of a row.
 pub(super) fn time(row: &Row<'_>, column: usize) -> rusqlite::Result<Timestamp> {
     Timestamp::from_millisecond(row.get(column)?).map_err(|error| broken(column, error))
+}
+
+/// The time of a row that may have none.
+fn time_if_any(row: &Row<'_>, column: usize) -> rusqlite::Result<Option<Timestamp>> {
+    match row.get_ref(column)? {
+        ValueRef::Null => Ok(None),
+        _ => time(row, column).map(Some),
+    }
 }
 
 /// The id of a row.
@@ -117,15 +126,13 @@ pub(super) fn recipient(row: &Row<'_>) -> rusqlite::Result<Recipient> {
             .ok_or_else(|| broken(4, Meaningless(state.to_owned())))?,
         attempts: row.get(5)?,
         next_due: time(row, 6)?,
-        last_attempt: match row.get::<_, Option<i64>>(7)? {
-            Some(_) => Some(time(row, 7)?),
-            None => None,
-        },
+        last_attempt: time_if_any(row, 7)?,
         status: row.get(8)?,
         text: row.get(9)?,
         relay: row.get(10)?,
         delay_reported: row.get(11)?,
         pinned: row.get(12)?,
+        not_before: time_if_any(row, 13)?,
     })
 }
 
@@ -179,8 +186,9 @@ pub(super) fn insert(
     let n = db.last_insert_rowid();
     let mut statement = db.prepare_cached(
         "INSERT INTO recipient (item, number, address, route, content_type, priority, state,
-             attempts, next_due, last_attempt, status, text, relay, delay_reported, pinned)
-         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
+             attempts, next_due, last_attempt, status, text, relay, delay_reported, pinned,
+             not_before)
+         VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?, ?)",
     )?;
     for recipient in &item.recipients {
         statement.execute(params![
@@ -199,6 +207,7 @@ pub(super) fn insert(
             recipient.relay,
             recipient.delay_reported,
             recipient.pinned,
+            recipient.not_before.map(millis),
         ])?;
     }
     index(db, n, &item.identifiers)?;

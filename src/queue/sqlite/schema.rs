@@ -85,6 +85,12 @@ const MIGRATIONS: &[&str] = &[
     "
     ALTER TABLE recipient ADD COLUMN pinned TEXT;
     ",
+    // 3: deferred delivery, which was known by the time of the first attempt alone.
+    "
+    ALTER TABLE recipient ADD COLUMN not_before INTEGER;
+    UPDATE recipient SET not_before = next_due
+        WHERE attempts = 0 AND next_due > 1000 * CAST(strftime('%s', 'now') AS INTEGER);
+    ",
 ];
 
 /// Opens the file for writing, sets the connection up and brings the schema forward.

@@ -370,6 +370,10 @@ pub(super) struct Alter {
     pub(super) reply: Reply<Vec<ItemId>>,
 }
 
+/// What is to be tried at once is so when it may be at the earliest.
+const DUE: &str = "next_due = max(?1, coalesce(not_before, ?1))";
+const RELEASE: &str = "state = 'queued', next_due = max(?1, coalesce(not_before, ?1))";
+
 impl Job for Alter {
     fn write(&mut self, desk: &mut Desk) -> Result<(), StoreError> {
         self.touched.clear();
@@ -388,8 +392,8 @@ impl Job for Alter {
             .collect::<Result<_, _>>()?;
         let (set, state, what) = match self.change {
             Change::Hold => ("state = 'held'", "'queued'", What::Held),
-            Change::Release => ("state = 'queued', next_due = ?1", "'held'", What::Released),
-            Change::Retry => ("next_due = ?1", "'queued'", What::Retried),
+            Change::Release => (RELEASE, "'held'", What::Released),
+            Change::Retry => (DUE, "'queued'", What::Retried),
             Change::Delete => ("state = 'deleted'", "'queued', 'held'", What::Deleted),
         };
         let chosen = filter::of_recipient(&self.filter);

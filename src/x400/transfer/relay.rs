@@ -95,6 +95,27 @@ pub struct Here {
 }
 
 impl Here {
+    fn is_ours(&self, domain: &GlobalDomainIdentifier) -> bool {
+        self.domain == *domain || self.ours.contains(domain)
+    }
+
+    fn is_us(&self, element: &InternalTraceInformationElement) -> bool {
+        element.mta_name == self.mta && self.is_ours(&element.global_domain_identifier)
+    }
+
+    /// How often this trace and these extensions name our domain, or us in it: a copy that came back
+    /// does so more often than the one that came first.
+    #[must_use]
+    pub fn passages(&self, trace: &TraceInformation, extensions: &Extensions) -> usize {
+        let domains = trace
+            .0
+            .iter()
+            .map(|element| &element.global_domain_identifier);
+        let mtas = internal(extensions).unwrap_or_default();
+        let of_mta = mtas.iter().filter(|element| self.is_us(element)).count();
+        domains.filter(|domain| self.is_ours(domain)).count() + of_mta
+    }
+
     /// Whether the APDU was here before, or passed more domains than there may be: a loop.
     ///
     /// An APDU that was redirected, or expanded at a distribution list, begins a new way: what it
@@ -103,30 +124,26 @@ impl Here {
     pub fn is_looping(&self, apdu: &MtsApdu) -> bool {
         let (TraceInformation(external), extensions) = envelope(apdu);
         let internal = internal(extensions).unwrap_or_default();
-        let is_ours =
-            |domain: &GlobalDomainIdentifier| self.domain == *domain || self.ours.contains(domain);
         let of_domain = external
             .iter()
             .rev()
             // It has not left our domain yet: our own name tells whether it was here.
-            .skip_while(|element| is_ours(&element.global_domain_identifier))
+            .skip_while(|element| self.is_ours(&element.global_domain_identifier))
             .take_while(|element| !is_new_way(&element.domain_supplied_information.other_actions))
-            .any(|element| is_ours(&element.global_domain_identifier));
+            .any(|element| self.is_ours(&element.global_domain_identifier));
         let of_mta = internal
             .iter()
             .rev()
             .take_while(|element| !is_new_way(&element.mta_supplied_information.other_actions))
-            .any(|element| {
-                element.mta_name == self.mta && is_ours(&element.global_domain_identifier)
-            });
+            .any(|element| self.is_us(element));
         of_domain || of_mta || external.len().max(internal.len()) >= UB_TRANSFERS
     }
 
-    /// Adds that the APDU came here at this time: to the trace of domains if it came from another,
-    /// and to the trace of MTAs.
+    /// Adds that the APDU came here at this time, and was held until that: to the trace of domains if
+    /// it came from another, and to the trace of MTAs.
     ///
     /// A trace of MTAs that cannot be read stays as it came.
-    pub fn add_trace(&self, apdu: &mut MtsApdu, arrival_time: &Time) {
+    pub fn add_trace(&self, apdu: &mut MtsApdu, arrival_time: &Time, deferred_time: Option<&Time>) {
         let (TraceInformation(external), extensions) = envelope_mut(apdu);
         let last = external.last().map(|last| &last.global_domain_identifier);
         if last != Some(&self.domain) {
@@ -134,6 +151,7 @@ impl Here {
                 global_domain_identifier: self.domain.clone(),
                 domain_supplied_information: DomainSuppliedInformation {
                     arrival_time: arrival_time.clone(),
+                    deferred_time: deferred_time.cloned(),
                     ..DomainSuppliedInformation::default()
                 },
                 ..TraceInformationElement::default()
@@ -147,6 +165,7 @@ impl Here {
             mta_name: self.mta.clone(),
             mta_supplied_information: MTASuppliedInformation {
                 arrival_time: arrival_time.clone(),
+                deferred_time: deferred_time.cloned(),
                 ..MTASuppliedInformation::default()
             },
             ..InternalTraceInformationElement::default()
@@ -336,7 +355,8 @@ mod tests {
     fn x411_12_2_1_1_1_4_both_traces_name_us_and_a_domain_stands_once() {
         let at: Time = "261122045628Z".into();
         let mut fresh = message(&[passed("THEM", &[])], &[]);
-        here().add_trace(&mut fresh, &at);
+        let held: Time = "261123045628Z".into();
+        here().add_trace(&mut fresh, &at, Some(&held));
         // As it goes out, and comes in at the next.
         let fresh: MtsApdu = asn1::decode(&asn1::encode(&fresh)).unwrap();
         let (external, extensions) = envelope(&fresh);
@@ -345,9 +365,13 @@ mod tests {
         let trace = internal(extensions).unwrap();
         assert_eq!((trace.len(), &trace[0].mta_name), (1, &here().mta));
         assert_eq!(trace[0].mta_supplied_information.arrival_time, at);
+        let by_domain = &external.0[1].domain_supplied_information;
+        assert_eq!(by_domain.deferred_time.as_ref(), Some(&held));
+        let by_mta = &trace[0].mta_supplied_information;
+        assert_eq!(by_mta.deferred_time.as_ref(), Some(&held));
         let inside = [passed("THEM", &[]), passed("US", &[])];
         let mut inside = message(&inside, &[internal_trace(&[("US", "OTHER")])]);
-        here().add_trace(&mut inside, &at);
+        here().add_trace(&mut inside, &at, None);
         let (external, extensions) = envelope(&inside);
         assert_eq!((external.0.len(), extensions.len()), (2, 1));
         let names: Vec<_> = internal(extensions).unwrap();
@@ -355,13 +379,13 @@ mod tests {
         assert_eq!(names, ["OTHER".into(), here().mta]);
         // What came by another name of ours goes by the one this neighbour knows.
         let mut renamed = message(&[passed("OLD", &[])], &[]);
-        here().add_trace(&mut renamed, &at);
+        here().add_trace(&mut renamed, &at, None);
         let names = envelope(&renamed).0.0.iter();
         let names: Vec<_> = names.map(|e| &e.global_domain_identifier).collect();
         assert_eq!(names, [&domain("OLD"), &domain("US")]);
         let unreadable = ExtensionField::new(INTERNAL_TRACE, &Null);
         let mut odd = message(&[], std::slice::from_ref(&unreadable));
-        here().add_trace(&mut odd, &at);
+        here().add_trace(&mut odd, &at, None);
         assert_eq!(
             *envelope(&odd).1,
             [unreadable].into_iter().collect::<Extensions>()

@@ -13,6 +13,7 @@ use crate::asn1::mta::{
 use crate::asn1::mts::{Criticality, ExtensionField, extension};
 use crate::asn1::types::Null;
 use crate::config::Config;
+use crate::mixer::domain;
 use crate::queue::{Item, ItemId, Origin, Priority, Recipient, Transfer};
 
 const CONFIG: &str = r#"
@@ -239,4 +240,21 @@ fn x411_14_3_1_what_passed_a_further_domain_of_ours_was_here() {
         .iter()
         .map(|e| domain::text(&e.global_domain_identifier));
     assert_eq!(trace.collect::<Vec<_>>(), ["/PRMD=OLD/ADMD= /C=GB/"]);
+}
+
+#[test]
+fn x411_12_2_1_1_1_4_the_trace_says_until_when_a_message_was_held() {
+    let mut claim = claim(&[1]);
+    let until: Timestamp = "2026-11-24T08:30:00Z".parse().unwrap();
+    claim.item.recipients[0].not_before = Some(until);
+    let envelope = envelope(Criticality::FOR_DELIVERY);
+    let body = asn1::compose::message(&envelope, Octets::from(&b"content"[..])).to_bytes();
+    let (apdu, _) = pass_on(&body, &claim).unwrap();
+    let MtsApdu::Message(message) = asn1::decode(&apdu).unwrap() else {
+        panic!()
+    };
+    let trace = &message.envelope.trace_information.0[0];
+    let supplied = &trace.domain_supplied_information;
+    assert_eq!(supplied.arrival_time, "700101000000Z".into());
+    assert_eq!(supplied.deferred_time, Some("261124083000Z".into()));
 }
