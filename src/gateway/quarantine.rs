@@ -22,6 +22,8 @@ use super::{Gateway, clock};
 use crate::queue::{Change, Filter, Item, ItemId, Origin, Recipient, State, StoreError};
 use crate::x400::transfer::{Bounds, Reader};
 
+/// The X.411 diagnostic content-too-long.
+pub(super) const CONTENT_TOO_LONG: u32 = 7;
 /// The X.411 diagnostic content-syntax-error.
 pub(super) const CONTENT_SYNTAX_ERROR: u32 = 12;
 /// The X.411 diagnostic protocol-violation.

@@ -7,6 +7,7 @@ use std::net::SocketAddr;
 use bytes::Bytes;
 
 use super::config::Mode;
+use super::transfer::Fault;
 use crate::asn1::mta::MTABindError;
 
 /// Takes the transfers of a server.
@@ -49,6 +50,23 @@ pub trait Handler: Send + Sync + 'static {
         spool: Self::Spool,
         arrived: Arrived,
     ) -> impl Future<Output = Result<(), Refusal>> + Send;
+
+    /// A transfer is over, and behind its envelope it is no APDU, or a larger one than may be: return
+    /// `Ok` once it is known that it came. The spool has its octets as they came from the fault on, and
+    /// no more than an APDU may have.
+    ///
+    /// # Errors
+    /// The transfer is refused, unless it was so already for going on for too long.
+    fn spoilt(
+        &self,
+        from: &Caller,
+        spool: Self::Spool,
+        arrived: Arrived,
+        fault: Fault,
+    ) -> impl Future<Output = Result<(), Refusal>> + Send {
+        let _ = (from, spool, arrived);
+        std::future::ready(Err(fault.into()))
+    }
 }
 
 /// A place for the octets of one transfer; dropping it forgets them.
@@ -121,4 +139,14 @@ pub struct Refusal {
     pub reason: RefusalReason,
     /// Why, in words for the log.
     pub explanation: String,
+}
+
+/// A transfer that will not become better by being repeated.
+impl From<Fault> for Refusal {
+    fn from(fault: Fault) -> Self {
+        Self {
+            reason: RefusalReason::Unrecoverable,
+            explanation: fault.to_string(),
+        }
+    }
 }

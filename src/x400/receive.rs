@@ -9,10 +9,11 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use tracing::{debug, info, warn};
 
 use super::association::Directory;
-use super::handler::{Caller, Handler, Refusal, RefusalReason, Spool as _};
+use super::handler::{Caller, Handler, Refusal, RefusalReason, Spool};
 use super::link::Link;
 use super::recovery::{Found, Limits, Progress, Recovery, Ticket};
 use super::transfer::{Bounds, Fault, Reader};
@@ -68,6 +69,37 @@ struct Received<S> {
     reader: Reader,
     spool: S,
     progress: Progress,
+    /// What is wrong with it behind its envelope.
+    fault: Option<Fault>,
+}
+
+impl<S: Spool> Received<S> {
+    /// Takes octets: those of the APDU into the spool, or, once there is a fault behind its envelope,
+    /// all as they come; what is more than the `most` that an APDU may have goes nowhere.
+    async fn take(&mut self, octets: Bytes, most: u64) -> Result<(), Refusal> {
+        let octets = self.progress.push(octets);
+        let mut taken = vec![octets.clone()];
+        if self.fault.is_none() {
+            match self.reader.push(octets) {
+                Ok(apdu) => taken = apdu,
+                Err(fault) if self.reader.has_envelope() => self.fault = Some(fault),
+                Err(fault) => return Err(fault.into()),
+            }
+        }
+        if self.fault.is_some() && self.progress.octets() > most {
+            return Ok(());
+        }
+        for octets in taken {
+            self.spool.write(octets).await.map_err(unwritten)?;
+        }
+        Ok(())
+    }
+
+    /// Why no more of it is taken, if it is far too long: twice the `most` that an APDU may have.
+    fn beyond(&self, most: u64) -> Option<Refusal> {
+        let fault = self.fault.clone()?;
+        (self.progress.octets() > most.saturating_mul(2)).then(|| fault.into())
+    }
 }
 
 /// How a transfer ended that was not refused.
@@ -165,6 +197,7 @@ impl<H: Handler> Receiver<H> {
                     reader: Reader::new(bounds),
                     spool: spool.map_err(|refusal| refuse(link, caller, refusal))?,
                     progress: Progress::default(),
+                    fault: None,
                 };
                 return Ok((received, self.recovery.begin(peer, activity)));
             }
@@ -201,6 +234,7 @@ impl<H: Handler> Receiver<H> {
         mut received: Received<H::Spool>,
         ticket: &Ticket<Received<H::Spool>>,
     ) -> Result<Ended<H::Spool>, Refusal> {
+        let most = self.directory.config().max_apdu;
         loop {
             let told = tokio::select! {
                 told = link.next() => told,
@@ -212,9 +246,10 @@ impl<H: Handler> Receiver<H> {
             };
             match told {
                 Some(Indication::Octets(octets)) => {
-                    let octets = received.progress.push(octets);
-                    for octets in received.reader.push(octets).map_err(never)? {
-                        received.spool.write(octets).await.map_err(unwritten)?;
+                    received.take(octets, most).await?;
+                    if let Some(refusal) = received.beyond(most) {
+                        self.end(caller, received).await?;
+                        return Err(refusal);
                     }
                 }
                 Some(Indication::Checkpoint { point }) => {
@@ -229,9 +264,7 @@ impl<H: Handler> Receiver<H> {
                         })?;
                 }
                 Some(Indication::Transfer) => {
-                    let Received { reader, spool, .. } = received;
-                    let arrived = reader.finish().map_err(never)?;
-                    self.handler.commit(caller, spool, arrived).await?;
+                    self.end(caller, received).await?;
                     return Ok(Ended::Complete);
                 }
                 Some(Indication::TransferDiscarded { explanation }) => {
@@ -248,6 +281,23 @@ impl<H: Handler> Receiver<H> {
                 None => return Ok(Ended::Interrupted(Box::new(received))),
                 Some(_) => {}
             }
+        }
+    }
+
+    /// Hands over what has come.
+    async fn end(&self, caller: &Caller, received: Received<H::Spool>) -> Result<(), Refusal> {
+        let Received {
+            reader,
+            spool,
+            fault,
+            ..
+        } = received;
+        let is_whole = fault.is_none() && reader.is_whole();
+        let fault = fault.unwrap_or_else(|| reader.cut_short());
+        match reader.arrived() {
+            Some(arrived) if is_whole => self.handler.commit(caller, spool, arrived).await,
+            Some(arrived) => self.handler.spoilt(caller, spool, arrived, fault).await,
+            None => Err(fault.into()),
         }
     }
 }
@@ -280,12 +330,4 @@ fn unwritten(fault: io::Error) -> Refusal {
         reason: RefusalReason::ReceivingAbilityJeopardized,
         explanation: format!("spool: {fault}"),
     })
-}
-
-/// A transfer that will not become better by being repeated.
-fn never(fault: Fault) -> Refusal {
-    Refusal {
-        reason: RefusalReason::Unrecoverable,
-        explanation: fault.to_string(),
-    }
 }

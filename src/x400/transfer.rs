@@ -21,6 +21,8 @@ pub struct Fault {
     pub offset: u64,
     /// What is wrong, and by which clause.
     pub what: String,
+    /// It is that there are more octets than an APDU may have.
+    pub is_too_long: bool,
 }
 
 /// How the EXTERNAL of a transfer holds the APDU. Either is read.
@@ -250,25 +252,46 @@ impl Reader {
     /// # Errors
     /// Its octets are not.
     pub fn finish(self) -> Result<Arrived, Fault> {
-        if self.state == State::Tail
-            && let Some((kind, envelope, octets)) = self.scanner.finish()
-        {
-            return Ok(Arrived {
-                kind,
-                envelope,
-                octets,
-            });
-        }
-        Err(Fault {
-            offset: self.taken,
-            what: "the transfer ends within the MTS-APDU".to_owned(),
+        let cut_short = self.cut_short();
+        let is_whole = self.is_whole();
+        let arrived = self.arrived().filter(|_| is_whole);
+        arrived.ok_or(cut_short)
+    }
+
+    /// Whether the last octet of the APDU has arrived.
+    #[must_use]
+    pub fn is_whole(&self) -> bool {
+        self.state == State::Tail
+    }
+
+    /// The fault of a transfer that ends here, and should not.
+    #[must_use]
+    pub fn cut_short(&self) -> Fault {
+        self.fault("the transfer ends within the MTS-APDU")
+    }
+
+    /// What arrived, whole or not, if its envelope did.
+    #[must_use]
+    pub fn arrived(self) -> Option<Arrived> {
+        let (kind, envelope, octets) = self.scanner.finish()?;
+        Some(Arrived {
+            kind,
+            envelope,
+            octets,
         })
+    }
+
+    /// Whether the envelope has arrived.
+    #[must_use]
+    pub fn has_envelope(&self) -> bool {
+        self.scanner.has_envelope()
     }
 
     fn fault(&self, what: impl Into<String>) -> Fault {
         Fault {
             offset: self.taken,
             what: what.into(),
+            is_too_long: self.scanner.is_too_long(),
         }
     }
 }

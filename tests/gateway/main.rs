@@ -22,6 +22,7 @@ mod peers;
 mod pins;
 mod quarantine;
 mod serve;
+mod taken;
 mod transfers;
 mod turns;
 mod world;

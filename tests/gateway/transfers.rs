@@ -63,7 +63,7 @@ impl Scene {
     }
 
     /// Between all neighbours, its configuration changed.
-    async fn between(change: impl FnOnce(&World, &Neighbours)) -> Self {
+    pub async fn between(change: impl FnOnce(&World, &Neighbours)) -> Self {
         let auditor = Arc::new(Auditor::default());
         let neighbours = Neighbours::start(&auditor).await;
         let world = World::new(neighbours.mail, neighbours.mtas);

@@ -69,6 +69,11 @@ async fn x690_8_1_bombs_are_refused_where_they_pass_a_bound() {
             true,
             "an MTS-APDU of more than 200000 octets",
         ),
+        (
+            after(b"\xa0\x80\x31\x00\x24\x80", b"\x04\x03abc", 120_000),
+            true,
+            "an MTS-APDU of more than 200000 octets",
+        ),
     ];
     let world = &world;
     let cases = &cases;

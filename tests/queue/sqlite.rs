@@ -79,7 +79,7 @@ fn what_is_no_queue_of_ours_is_refused() {
     });
     assert_eq!(
         later,
-        "written by a later mixgate: schema 99, this one knows up to 2"
+        "written by a later mixgate: schema 99, this one knows up to 3"
     );
 }
 
@@ -96,23 +96,31 @@ async fn the_file_has_a_log_and_our_version() {
     let version: i64 = beside
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .unwrap();
-    assert_eq!(version, 2);
+    assert_eq!(version, 3);
 }
 
 #[tokio::test]
 async fn a_queue_of_an_earlier_schema_is_brought_forward() {
     let folder = Folder::new();
     let store = folder.open();
-    let id = enqueue(store.as_ref(), mail(&[("a@example.org", "hub")])).await;
+    let mut deferred = mail(&[("a@example.org", "hub"), ("b@example.org", "mail")]);
+    let until = at(1_000_000_000);
+    deferred.recipients[1].next_due = until;
+    deferred.recipients[1].not_before = Some(until);
+    let id = enqueue(store.as_ref(), deferred).await;
     let item = store.get(id).await.unwrap();
     drop(store);
     Connection::open(folder.path())
         .unwrap()
-        .execute_batch("ALTER TABLE recipient DROP COLUMN pinned; PRAGMA user_version = 1;")
+        .execute_batch(
+            "ALTER TABLE recipient DROP COLUMN pinned;
+             ALTER TABLE recipient DROP COLUMN not_before;
+             PRAGMA user_version = 1;",
+        )
         .unwrap();
     let store = folder.open();
     assert_eq!(store.get(id).await.unwrap(), item);
-    assert_eq!(claim(store.as_ref(), at(0), 1).await.len(), 1);
+    assert_eq!(claim(store.as_ref(), at(0), 9).await.len(), 1);
 }
 
 #[tokio::test]

@@ -1,4 +1,4 @@
-//! A transfer whose envelope cannot be read: kept in quarantine, and reported as far as its envelope
+//! A transfer that cannot be read, its envelope or what follows it: kept in quarantine, and reported as far as its envelope
 //! says on whom and to whom (X.411 clauses 12.2.1 and 14.3.3).
 
 use std::collections::HashSet;
@@ -10,7 +10,7 @@ use bytes::Bytes;
 use super::transfer::{MOST_RECIPIENTS, Unacceptable, content_type, failed};
 use crate::asn1::mta::PerRecipientIndicators;
 use crate::gateway::log::shown;
-use crate::gateway::quarantine::{PROTOCOL_VIOLATION, caught, marked};
+use crate::gateway::quarantine::{caught, marked};
 use crate::gateway::report::{self, Fate, Told};
 use crate::gateway::route::QUARANTINE;
 use crate::gateway::subject::Subject;
@@ -19,15 +19,9 @@ use crate::queue::{
     Accepted, Body, DuplicateKey, Identifier, IdentifierKind, Item, ItemId, NewItem, Origin,
     Priority, Recipient, State, Transfer, TransferKind,
 };
-use crate::rfc822::Status;
 use crate::x400::{ApduKind, Arrived, Caller, Refusal};
 
-/// What is told of it where nothing better is known: RFC 3463 section 3.6, and X.411's
-/// unable-to-transfer for a protocol-violation.
-const STATUS: Status = Status(5, 5, 0);
-const CODES: (u32, Option<u32>) = (1, Some(PROTOCOL_VIOLATION));
-
-/// A transfer that came, and why its envelope is of no use.
+/// A transfer that came, and why it is of no use.
 #[derive(Debug)]
 pub(super) struct Poison<'a> {
     pub arrived: Arrived,
@@ -67,6 +61,7 @@ impl Poison<'_> {
                 .flatten(),
         };
         let reason = self.fault.to_string();
+        let (status, diagnostic) = self.fault.codes();
         let rules = gateway.rules();
         let item = Item {
             id,
@@ -98,7 +93,7 @@ impl Poison<'_> {
                 .into_iter()
                 .map(|(number, address)| Recipient {
                     state: State::Held,
-                    status: Some(STATUS.to_string()),
+                    status: Some(status.to_string()),
                     text: marked(&reason),
                     ..Recipient::new(number, address, QUARANTINE, "", now)
                 })
@@ -107,8 +102,8 @@ impl Poison<'_> {
         let told = item.recipients.iter().map(|recipient| Told {
             number: recipient.number,
             fate: Fate::Failed,
-            status: STATUS,
-            codes: Some(CODES),
+            status,
+            codes: Some((1, Some(diagnostic))),
             text: reason.clone(),
             relay: None,
         });

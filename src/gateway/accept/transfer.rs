@@ -4,7 +4,8 @@
 //! is taken all the same, without a route: it fails at once, and its report goes back. A transfer
 //! that makes us responsible for nobody is confirmed and not kept: nothing is to be done for it, and
 //! nothing to be told (X.411 clause 12.2.1.1.1.6: the bit alone makes us act). One whose envelope
-//! cannot be read is confirmed and goes to quarantine: refused, it would come again and again.
+//! cannot be read is confirmed and goes to quarantine: refused, it would come again and again. So does
+//! one that breaks, or is too long, behind an envelope that says whom to tell.
 
 use std::collections::HashSet;
 use std::io;
@@ -25,16 +26,20 @@ use crate::asn1::{self, DecodeError};
 use crate::failpoint::Failpoint;
 use crate::gateway::accept::poison::Poison;
 use crate::gateway::log::shown;
-use crate::gateway::quarantine::{Broke, caught};
+use crate::gateway::quarantine::{
+    Broke, CONTENT_SYNTAX_ERROR, CONTENT_TOO_LONG, PROTOCOL_VIOLATION, caught,
+};
 use crate::gateway::route::{Side, UNREACHABLE};
 use crate::gateway::rules::Rules;
 use crate::gateway::subject::{Addressee, Subject};
 use crate::gateway::{Gateway, clock, wire};
 use crate::mixer::basic::time::Time;
 use crate::queue::{
-    Accepted, Change, DuplicateKey, Filter, Identifier, IdentifierKind, Item, ItemId, NewItem,
-    Origin, Priority, Recipient, Spool, StoreError, Transfer, TransferKind,
+    Accepted, Body, Change, DuplicateKey, Filter, Identifier, IdentifierKind, Item, ItemId,
+    NewItem, Origin, Priority, Recipient, Spool, StoreError, Transfer, TransferKind,
 };
+use crate::rfc822::Status;
+use crate::x400::transfer::Fault;
 use crate::x400::{self, ApduKind, Arrived, Caller, Handler, Refusal, RefusalReason};
 
 /// The owner of the X.400 server.
@@ -79,21 +84,11 @@ impl Handler for TransferIn {
     }
 
     async fn commit(&self, from: &Caller, spool: Spool, arrived: Arrived) -> Result<(), Refusal> {
-        let peer = from.peer.clone().unwrap_or_else(|| from.mta.clone());
         let envelope = match Envelope::read_of(&arrived) {
             Ok(envelope) => envelope,
-            Err(fault) => {
-                let poison = Poison {
-                    arrived,
-                    fault,
-                    from,
-                    peer,
-                };
-                let id = spool.id();
-                let body = spool.end().await.map_err(|error| failed(&error.into()))?;
-                return poison.keep(&self.0, id, body).await;
-            }
+            Err(fault) => return self.quarantine(from, spool, arrived, fault).await,
         };
+        let peer = neighbour(from);
         let id = spool.id();
         let identifier = wire::identifier_text(&envelope.identifier);
         if envelope.recipients.is_empty() {
@@ -134,6 +129,44 @@ impl Handler for TransferIn {
         }
         Ok(())
     }
+
+    async fn spoilt(
+        &self,
+        from: &Caller,
+        spool: Spool,
+        arrived: Arrived,
+        fault: Fault,
+    ) -> Result<(), Refusal> {
+        self.quarantine(from, spool, arrived, fault.into()).await
+    }
+}
+
+impl TransferIn {
+    async fn quarantine(
+        &self,
+        from: &Caller,
+        spool: Spool,
+        arrived: Arrived,
+        fault: Unacceptable,
+    ) -> Result<(), Refusal> {
+        let id = spool.id();
+        // Of what is too long only the start has come: its envelope tells all that can be known.
+        let body = match fault.is_too_long() {
+            true => Body::inline(arrived.envelope.clone()),
+            false => spool.end().await.map_err(|error| failed(&error.into()))?,
+        };
+        let poison = Poison {
+            arrived,
+            fault,
+            from,
+            peer: neighbour(from),
+        };
+        poison.keep(&self.0, id, body).await
+    }
+}
+
+fn neighbour(from: &Caller) -> String {
+    from.peer.clone().unwrap_or_else(|| from.mta.clone())
 }
 
 /// For how long delivery may be deferred at most: a year and a day.
@@ -142,7 +175,7 @@ const LONGEST_DEFERRAL: SignedDuration = SignedDuration::from_hours(366 * 24);
 /// ub-recipients (X.411 annex B), and so the highest originally-specified-recipient-number.
 pub(super) const MOST_RECIPIENTS: u32 = 32_767;
 
-/// Why a transfer envelope is of no use.
+/// Why a transfer is of no use.
 #[derive(Debug, thiserror::Error)]
 pub(in crate::gateway) enum Unacceptable {
     /// It is not of its type.
@@ -157,6 +190,24 @@ pub(in crate::gateway) enum Unacceptable {
     /// Our own code broke on it.
     #[error("the transfer envelope cannot be read: {0}")]
     Broke(#[from] Broke),
+    /// What follows the envelope is no content, or too much of it.
+    #[error("{0}")]
+    Spoilt(#[from] Fault),
+}
+
+impl Unacceptable {
+    fn is_too_long(&self) -> bool {
+        matches!(self, Self::Spoilt(fault) if fault.is_too_long)
+    }
+
+    /// What is told of it: RFC 3463 status, X.411 diagnostic of unable-to-transfer.
+    pub fn codes(&self) -> (Status, u32) {
+        match self {
+            Self::Spoilt(_) if self.is_too_long() => (Status(5, 2, 3), CONTENT_TOO_LONG),
+            Self::Spoilt(_) => (Status(5, 6, 0), CONTENT_SYNTAX_ERROR),
+            _ => (Status(5, 5, 0), PROTOCOL_VIOLATION),
+        }
+    }
 }
 
 /// What the gateway needs of the three transfer envelopes.

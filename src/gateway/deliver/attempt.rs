@@ -209,7 +209,7 @@ impl Deliverer {
             finished.identifiers.clone_from(&sent.identifiers);
             finished
                 .new_items
-                .extend(sent.again.as_ref().map(|item| NewItem {
+                .extend(sent.queued.as_ref().map(|(item, body)| NewItem {
                     item: item.clone(),
                     body: Body::inline(body.clone()),
                     duplicate: None,

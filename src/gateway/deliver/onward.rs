@@ -10,7 +10,7 @@ use super::attempt::{End, EndKind};
 use super::relayed::relayed;
 use crate::gateway::quarantine::{self, Broke};
 use crate::gateway::route::{QUARANTINE, SMTP, Side, UNREACHABLE};
-use crate::gateway::rules::{Placed, Rules, refusal};
+use crate::gateway::rules::{Placed, REPORT, Rules, refusal};
 use crate::gateway::{clock, wire};
 use crate::mixer::address::Attributes;
 use crate::mixer::context::Context;
@@ -18,7 +18,10 @@ use crate::mixer::outcome::{RecipientMapping, RecipientOutcome, Refusal, Unconve
 use crate::mixer::to_x400::Addressed;
 use crate::mixer::{to_rfc822, to_x400};
 use crate::octets::Octets;
-use crate::queue::{Claim, Identifier, IdentifierKind, Item, Mail, Origin, TransferKind};
+use crate::queue::{
+    Claim, Identifier, IdentifierKind, Item, ItemId, Mail, Origin, Recipient, Transfer,
+    TransferKind,
+};
 use crate::rfc822::{AddrSpec, Envelope, Header, Status, date};
 use crate::smtp::Outcome as SmtpOutcome;
 use crate::smtp::client::Answer;
@@ -31,8 +34,9 @@ const MOST_HOPS: usize = 100;
 pub(super) struct Sent {
     pub ends: Vec<End>,
     pub identifiers: Vec<Identifier>,
-    /// The item that takes the place of one out of quarantine.
-    pub again: Option<Item>,
+    /// An item to be taken in the same commit, with its body: what takes the place of one out of
+    /// quarantine, or a second APDU.
+    pub queued: Option<(Item, Bytes)>,
 }
 
 impl From<Vec<End>> for Sent {
@@ -95,10 +99,11 @@ impl Deliverer {
             IdentifierKind::MtsIdentifier,
             wire::identifier_text(&message.identifiers.mts),
         )];
+        let mut queued = None;
         if !mapped.is_empty() {
-            let mut end = self.transfer(rules, claim, message.apdu).await;
-            if let (EndKind::Delivered { .. }, Some(further)) = (end.kind, message.further) {
-                end = self.transfer(rules, claim, further).await;
+            let end = self.transfer(rules, claim, &|_| message.apdu.clone()).await;
+            if let (EndKind::Delivered { .. }, Some(apdu)) = (end.kind, message.further) {
+                queued = Some((further(claim, &mapped), apdu.to_bytes()));
             }
             ends.extend(mapped.into_iter().map(|number| End {
                 number,
@@ -108,7 +113,7 @@ impl Deliverer {
         Sent {
             ends,
             identifiers,
-            ..Sent::default()
+            queued,
         }
     }
 
@@ -175,12 +180,13 @@ impl Deliverer {
 
     /// X.400 to X.400: the content untouched, our trace added (X.411 clause 14.3.1).
     async fn relay_transfer(&self, rules: &Arc<Rules>, claim: &Claim, body: &Bytes) -> Vec<End> {
-        let (apdu, mut ends) = match relayed(rules, claim, body) {
+        let (relayed, mut ends) = match relayed(rules, claim, body) {
             Ok(relayed) => relayed,
             Err(end) => return End::all(claim, &end),
         };
         if ends.len() < claim.item.recipients.len() {
-            let end = self.transfer(rules, claim, apdu).await;
+            let apdu = |attempted: Option<&str>| relayed.octets(attempted);
+            let end = self.transfer(rules, claim, &apdu).await;
             let mut others = End::all(claim, &end);
             others.retain(|other| ends.iter().all(|end| end.number != other.number));
             ends.append(&mut others);
@@ -241,6 +247,31 @@ impl Deliverer {
             self.smtp.send(relay, &envelope, &content).await,
         ));
         ends
+    }
+}
+
+/// The item of the second APDU of a notification: once the first was taken, this is tried alone.
+///
+/// It is a report in all but its form: nobody is told if it fails.
+fn further(claim: &Claim, mapped: &[u32]) -> Item {
+    let recipients = claim.item.recipients.iter();
+    let recipients = recipients.filter(|recipient| mapped.contains(&recipient.number));
+    Item {
+        id: ItemId::generate(),
+        cause: Some(claim.item.id),
+        origin: Origin::Transfer(Transfer {
+            kind: TransferKind::Report,
+            ..Transfer::default()
+        }),
+        recipients: recipients
+            .map(|recipient| Recipient {
+                // As the APDU numbers them, from 1.
+                number: recipient.number.saturating_add(1),
+                content_type: REPORT.to_owned(),
+                ..Recipient::new(0, &*recipient.address, &*claim.route, "", clock::now())
+            })
+            .collect(),
+        ..claim.item.clone()
     }
 }
 
@@ -352,7 +383,7 @@ fn released(rules: &Rules, claim: &Claim, body: &Bytes) -> Sent {
             let text = format!("it could be read and is queued again as {}", item.id);
             Sent {
                 ends: End::all(claim, &End::new(kind, Status(2, 0, 0), text)),
-                again: Some(item),
+                queued: Some((item, body.clone())),
                 ..Sent::default()
             }
         }

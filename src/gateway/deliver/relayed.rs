@@ -18,13 +18,31 @@ use crate::queue::Claim;
 use crate::rfc822::Status;
 use crate::x400::transfer::relay::{self, Here};
 
+/// An APDU on its way out.
+#[derive(Debug)]
+pub(super) struct Relayed {
+    apdu: MtsApdu,
+    here: Here,
+}
+
+impl Relayed {
+    /// As it goes to the next MTA, after another was attempted if one is named.
+    pub fn octets(&self, attempted: Option<&str>) -> Octets {
+        let mut apdu = self.apdu.clone();
+        if let Some(mta) = attempted {
+            self.here.reroute(&mut apdu, mta);
+        }
+        asn1::encode_octets(&apdu)
+    }
+}
+
 /// An APDU as it goes on to the next MTA: what came from another judged and our trace added, all of it
 /// as the neighbour wants it; and the ends of recipients that cannot be served.
 pub(super) fn relayed(
     rules: &Rules,
     claim: &Claim,
     body: &Bytes,
-) -> Result<(Octets, Vec<End>), End> {
+) -> Result<(Relayed, Vec<End>), End> {
     let context = rules.context(claim.item.id, claim.item.arrived, &claim.route);
     let faulty = |text: String| End::never(Status(5, 6, 0), text);
     let mut apdu: MtsApdu =
@@ -50,7 +68,7 @@ pub(super) fn relayed(
             }
         }
     }
-    Ok((asn1::encode_octets(&apdu), ends))
+    Ok((Relayed { apdu, here }, ends))
 }
 
 /// Judges what came from another MTA, adds our trace, and leaves responsibility only for recipients

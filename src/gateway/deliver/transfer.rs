@@ -23,8 +23,24 @@ const IN_DOUBT: Status = Status(4, 4, 2);
 impl Deliverer {
     /// Gives an APDU to the peer of the route, or to the first of its alternates that takes it; one
     /// that a peer may have already, only to that peer, which would know it again.
-    pub(super) async fn transfer(&self, rules: &Rules, claim: &Claim, apdu: Octets) -> End {
-        let mut peers = rules.routes().in_turn(&claim.route, claim.item.id.seed());
+    ///
+    /// `apdu` is told which MTA stands before the one it is for, and so was attempted.
+    pub(super) async fn transfer(
+        &self,
+        rules: &Rules,
+        claim: &Claim,
+        apdu: &(dyn Fn(Option<&str>) -> Octets + Sync),
+    ) -> End {
+        let turns = rules.routes().in_turn(&claim.route, claim.item.id.seed());
+        let attempted = |peer: &str| {
+            let place = turns.iter().position(|name| *name == peer)?;
+            let before = turns.get(place.checked_sub(1)?)?;
+            let mut peers = rules.config.x400.peer.iter();
+            peers
+                .find(|peer| peer.name == *before)
+                .map(|peer| peer.mta.as_str())
+        };
+        let mut peers = turns.clone();
         let mut kept = pinned(claim);
         let mut in_turn = peers.iter().copied();
         let doubted = in_turn.find(|peer| is_in_doubt(claim, kept.as_ref(), peer));
@@ -49,7 +65,7 @@ impl Deliverer {
             }
             let transfer = Transfer {
                 keep: Some(Arc::clone(&keep)),
-                apdu: Apdu::Octets(apdu.clone()),
+                apdu: Apdu::Octets(apdu(attempted(peer))),
                 urgency: match claim.item.priority {
                     Priority::Deferred | Priority::Routine => Urgency::NonUrgent,
                     Priority::Priority | Priority::Immediate => Urgency::Normal,

@@ -5,8 +5,9 @@
 
 use crate::asn1::bounds::UB_TRANSFERS;
 use crate::asn1::mta::{
-    DomainSuppliedInformation, InternalTraceInformation, InternalTraceInformationElement,
-    MTASuppliedInformation, MtsApdu, OtherActions, TraceInformation, TraceInformationElement,
+    Attempted, DomainSuppliedInformation, InternalTraceInformation,
+    InternalTraceInformationElement, MTASuppliedInformation, MtsApdu, OtherActions, RoutingAction,
+    TraceInformation, TraceInformationElement,
 };
 use crate::asn1::mts::{
     Criticality, ExtensionField, Extensions, GlobalDomainIdentifier, MTAName, Time, extension,
@@ -178,6 +179,24 @@ impl Here {
             None => extensions.push(ExtensionField::new(INTERNAL_TRACE, &internal)),
         }
     }
+
+    /// Says where we stand last in the trace of MTAs that it goes another way, since the MTA
+    /// `attempted` did not take it. The trace of domains does not say so: that MTA's is not known.
+    pub fn reroute(&self, apdu: &mut MtsApdu, attempted: &str) {
+        let (_, extensions) = envelope_mut(apdu);
+        let mut fields = extensions.iter_mut();
+        let Some(field) = fields.find(|field| field.number() == Some(INTERNAL_TRACE)) else {
+            return;
+        };
+        let Ok(mut trace) = field.decode::<InternalTraceInformation>() else {
+            return;
+        };
+        if let Some(last) = trace.last_mut().filter(|last| self.is_us(last)) {
+            last.mta_supplied_information.routing_action = RoutingAction::REROUTED;
+            last.mta_supplied_information.attempted = Some(Attempted::Mta(attempted.into()));
+            field.value = Some(Any::of(&trace));
+        }
+    }
 }
 
 /// Whether a domain or MTA sent the APDU another way than it was going.
@@ -227,9 +246,7 @@ fn envelope_mut(apdu: &mut MtsApdu) -> (&mut TraceInformation, &mut Extensions) 
 mod tests {
     use super::*;
     use crate::asn1;
-    use crate::asn1::mta::{
-        Message, MessageTransferEnvelope, PerRecipientMessageTransferFields, RoutingAction,
-    };
+    use crate::asn1::mta::{Message, MessageTransferEnvelope, PerRecipientMessageTransferFields};
     use crate::asn1::mts::PrivateDomainIdentifier;
     use crate::asn1::types::Null;
 
@@ -390,5 +407,34 @@ mod tests {
             *envelope(&odd).1,
             [unreadable].into_iter().collect::<Extensions>()
         );
+    }
+
+    #[test]
+    fn x411_12_2_1_1_1_4_what_another_mta_did_not_take_is_rerouted() {
+        let mut apdu = message(&[passed("THEM", &[])], &[]);
+        here().add_trace(&mut apdu, &"261122045628Z".into(), None);
+        here().reroute(&mut apdu, "HUB");
+        let trace = internal(envelope(&apdu).1).unwrap();
+        let supplied = &trace[0].mta_supplied_information;
+        assert_eq!(supplied.routing_action, RoutingAction::REROUTED);
+        assert_eq!(supplied.attempted, Some(Attempted::Mta("HUB".into())));
+        // Nothing is said in the name of others.
+        let theirs = message(&[], &[internal_trace(&[("THEM", "GW")])]);
+        let mut passed_on = theirs.clone();
+        here().reroute(&mut passed_on, "HUB");
+        assert_eq!(passed_on, theirs);
+    }
+
+    #[test]
+    fn a_copy_that_came_back_has_passed_us_more_often() {
+        let passages = |trace: &[TraceInformationElement], mtas: &[(&str, &str)]| {
+            let apdu = message(trace, &[internal_trace(mtas)]);
+            let (trace, extensions) = envelope(&apdu);
+            here().passages(trace, extensions)
+        };
+        let (us, old, them) = (passed("US", &[]), passed("OLD", &[]), passed("THEM", &[]));
+        assert_eq!(passages(std::slice::from_ref(&them), &[("THEM", "GW")]), 0);
+        assert_eq!(passages(&[us.clone(), them.clone()], &[("US", "OTHER")]), 1);
+        assert_eq!(passages(&[us, them, old], &[("OLD", "GW")]), 3);
     }
 }

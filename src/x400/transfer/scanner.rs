@@ -59,9 +59,19 @@ impl Scanner {
         self.complete
     }
 
-    /// Which APDU it was, its envelope, and how many octets it had.
+    /// Whether the last octet of its envelope was seen.
+    pub(super) fn has_envelope(&self) -> bool {
+        self.captured
+    }
+
+    /// Whether more octets were seen than an APDU may have.
+    pub(super) fn is_too_long(&self) -> bool {
+        self.at > self.bounds.apdu
+    }
+
+    /// Which APDU it was, its envelope, and how many octets were seen.
     pub(super) fn finish(self) -> Option<(ApduKind, Bytes, u64)> {
-        let kind = self.kind.filter(|_| self.complete && self.captured)?;
+        let kind = self.kind.filter(|_| self.captured)?;
         Some((kind, self.envelope.freeze(), self.at))
     }
 
@@ -81,7 +91,7 @@ impl Scanner {
             };
             rest = left;
             self.at += here as u64;
-            if self.at > self.bounds.apdu {
+            if self.is_too_long() {
                 return Err(format!(
                     "an MTS-APDU of more than {} octets",
                     self.bounds.apdu

@@ -76,7 +76,7 @@ fn pass_on(body: &Bytes, claim: &Claim) -> Result<(Bytes, Vec<End>), End> {
 fn pass_on_by(config: &str, body: &Bytes, claim: &Claim) -> Result<(Bytes, Vec<End>), End> {
     let path = Path::new("m.toml");
     let rules = Rules::of(Config::parse(path, config).unwrap(), path, config).unwrap();
-    relayed(&rules, claim, body).map(|(apdu, ends)| (apdu.to_bytes(), ends))
+    relayed(&rules, claim, body).map(|(relayed, ends)| (relayed.octets(None).to_bytes(), ends))
 }
 
 #[test]
