@@ -64,6 +64,19 @@ async fn cut(cuts: Vec<usize>, half: bool) -> Running {
     running
 }
 
+/// A transfer that broke off twice, and what is known of it.
+async fn broken_off() -> (Running, Pinned) {
+    let running = cut(vec![6_000, 1_500], false).await;
+    let apdu = Apdu::Octets(apdu(9_000));
+    match running.client.transfer("hub", apdu).await {
+        Outcome::Later {
+            pinned: Some(pinned),
+            ..
+        } => (running, pinned),
+        outcome => panic!("{outcome:?}"),
+    }
+}
+
 fn arrived(running: &Running) -> Vec<Bytes> {
     let arrived = running.keeper.arrived.lock().unwrap();
     arrived
@@ -116,18 +129,7 @@ async fn x228_7_8_1_a_transfer_cut_anywhere_is_resumed_at_once() {
 #[tokio::test]
 async fn house_2_pinned_octets_go_on_after_a_restart_and_others_begin_anew() {
     for same in [true, false] {
-        let running = cut(vec![6_000, 1_500], false).await;
-        let outcome = running
-            .client
-            .transfer("hub", Apdu::Octets(apdu(9_000)))
-            .await;
-        let Outcome::Later {
-            pinned: Some(pinned),
-            ..
-        } = outcome
-        else {
-            panic!("{outcome:?}")
-        };
+        let (running, pinned) = broken_off().await;
         assert!(
             pinned.octets() >= 2048 && pinned.octets() < 6_000,
             "{pinned:?}"
@@ -162,15 +164,8 @@ async fn house_2_pinned_octets_go_on_after_a_restart_and_others_begin_anew() {
 
 #[tokio::test]
 async fn house_2_octets_in_doubt_that_changed_are_discarded_and_sent_later() {
-    let running = cut(vec![6_000, 1_500], false).await;
-    let outcome = running
-        .client
-        .transfer("hub", Apdu::Octets(apdu(9_000)))
-        .await;
-    let Outcome::Later { pinned, .. } = outcome else {
-        panic!("{outcome:?}")
-    };
-    let pinned = pinned.unwrap().to_string();
+    let (running, pinned) = broken_off().await;
+    let pinned = pinned.to_string();
     let ended = pinned.replace("\"ended\":false", "\"ended\":true");
     let mut transfer = Transfer {
         pinned: Some(ended.parse().unwrap()),
@@ -337,18 +332,11 @@ async fn x228_7_8_1_an_activity_identifier_used_again_names_another_activity() {
 
 #[tokio::test]
 async fn what_the_server_has_forgotten_is_sent_from_its_start() {
-    let running = cut(vec![6_000, 1_500], false).await;
-    let outcome = running
-        .client
-        .transfer("hub", Apdu::Octets(apdu(9_000)))
-        .await;
-    let Outcome::Later { pinned, .. } = outcome else {
-        panic!("{outcome:?}")
-    };
+    let (_running, pinned) = broken_off().await;
     // Another server, which knows nothing of it.
     let other = cut(Vec::new(), false).await;
     let transfer = Transfer {
-        pinned,
+        pinned: Some(pinned),
         ..Apdu::Octets(apdu(9_000)).into()
     };
     let outcome = other.client.transfer("hub", transfer).await;
