@@ -19,6 +19,13 @@ use crate::{queue, smtp, x400};
 /// Where `serve` looks unless it is told.
 pub const DEFAULT_PATH: &str = "/etc/mixgate/mixgate.toml";
 
+/// The route of recipients that are reached over SMTP, as it stands in the queue.
+pub const SMTP: &str = "smtp";
+/// The route of recipients that cannot be reached: they fail, and are reported, at once.
+pub const UNREACHABLE: &str = "unreachable";
+/// The route of recipients of an envelope that cannot be read: they wait for an operator.
+pub const QUARANTINE: &str = "quarantine";
+
 /// The whole file.
 #[derive(Debug, Clone, Default, PartialEq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case", default)]
@@ -360,7 +367,7 @@ impl Config {
             }
         }
         for route in &self.routing.routes {
-            if route.to != "smtp" && !names.contains(&route.to.as_str()) {
+            if route.to != SMTP && !names.contains(&route.to.as_str()) {
                 fault(&route.to, format!("there is no peer called {}", route.to));
             }
         }
@@ -376,8 +383,8 @@ impl Config {
     }
 }
 
-/// What `gateway::route` calls the ways that lead to no peer.
-pub(crate) const RESERVED: [&str; 3] = ["smtp", "unreachable", "quarantine"];
+/// The names of routes that lead to no peer, so that no peer may have one of them.
+pub(crate) const RESERVED: [&str; 3] = [SMTP, UNREACHABLE, QUARANTINE];
 /// Octets of a session selector.
 const LONGEST_S_SELECTOR: usize = 16;
 

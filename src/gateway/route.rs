@@ -4,15 +4,9 @@
 //! pass from a side back to the same side is a decision of its own ([`Crossing`]), refused unless
 //! configured.
 
+pub use crate::config::{QUARANTINE, SMTP, UNREACHABLE};
 use crate::config::{Route, Routing};
 use crate::mixer::address::{Attribute, Attributes, Key};
-
-/// The route of recipients that are reached over SMTP, as it stands in the queue.
-pub const SMTP: &str = "smtp";
-/// The route of recipients that cannot be reached: they fail, and are reported, at once.
-pub const UNREACHABLE: &str = "unreachable";
-/// The route of recipients of an envelope that cannot be read: they wait for an operator.
-pub const QUARANTINE: &str = "quarantine";
 
 /// The two sides, as far as crossing them matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

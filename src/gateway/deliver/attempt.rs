@@ -1,5 +1,7 @@
 //! One attempt: how each recipient of a claim ended, and the commit that records it.
 
+use std::collections::BTreeMap;
+
 use bytes::Bytes;
 use jiff::Timestamp;
 
@@ -130,17 +132,18 @@ impl End {
 
     /// The same end for all recipients of a claim.
     pub fn all(claim: &Claim, end: &Self) -> Vec<Self> {
-        let numbers = claim
-            .item
-            .recipients
-            .iter()
-            .map(|recipient| recipient.number);
-        numbers
-            .map(|number| Self {
-                number,
-                ..end.clone()
-            })
+        let recipients = claim.item.recipients.iter();
+        end.each(recipients.map(|recipient| recipient.number))
             .collect()
+    }
+
+    /// The same end for each of these recipients.
+    pub fn each(&self, numbers: impl IntoIterator<Item = u32>) -> impl Iterator<Item = Self> {
+        let with_number = |number| Self {
+            number,
+            ..self.clone()
+        };
+        numbers.into_iter().map(with_number)
     }
 }
 
@@ -259,10 +262,14 @@ fn conclude(
     now: Timestamp,
 ) -> (Finished, Vec<Settled>) {
     let item = &claim.item;
+    let recipients = item.recipients.iter();
+    let recipients: BTreeMap<u32, &Recipient> = recipients
+        .map(|recipient| (recipient.number, recipient))
+        .collect();
     let mut settled = Vec::new();
     let mut told = Vec::new();
     for end in ends {
-        let Some(recipient) = item.recipients.iter().find(|r| r.number == end.number) else {
+        let Some(&recipient) = recipients.get(&end.number) else {
             continue;
         };
         let (outcome, fate) = patience(rules, item, recipient, end, now);

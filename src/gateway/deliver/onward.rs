@@ -105,10 +105,7 @@ impl Deliverer {
             if let (EndKind::Delivered { .. }, Some(apdu)) = (end.kind, message.further) {
                 queued = Some((further(claim, &mapped), apdu.to_bytes()));
             }
-            ends.extend(mapped.into_iter().map(|number| End {
-                number,
-                ..end.clone()
-            }));
+            ends.extend(end.each(mapped));
         }
         Sent {
             ends,
@@ -184,12 +181,10 @@ impl Deliverer {
             Ok(relayed) => relayed,
             Err(end) => return End::all(claim, &end),
         };
-        if ends.len() < claim.item.recipients.len() {
+        if !relayed.recipients.is_empty() {
             let apdu = |attempted: Option<&str>| relayed.octets(attempted);
             let end = self.transfer(rules, claim, &apdu).await;
-            let mut others = End::all(claim, &end);
-            others.retain(|other| ends.iter().all(|end| end.number != other.number));
-            ends.append(&mut others);
+            ends.extend(end.each(relayed.recipients.iter().copied()));
         }
         ends
     }

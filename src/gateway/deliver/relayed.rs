@@ -23,6 +23,8 @@ use crate::x400::transfer::relay::{self, Here};
 pub(super) struct Relayed {
     apdu: MtsApdu,
     here: Here,
+    /// For whom: those that are claimed and have no end here.
+    pub recipients: BTreeSet<u32>,
 }
 
 impl Relayed {
@@ -51,7 +53,6 @@ pub(super) fn relayed(
         .here(&claim.route)
         .ok_or_else(|| faulty("our domain has no country".to_owned()))?;
     let mut ends = Vec::new();
-    // The claimed recipients that have no end here.
     let mut ours = claimed(claim);
     // What we made ourselves bears our trace from its birth.
     if claim.item.cause.is_none() {
@@ -68,7 +69,12 @@ pub(super) fn relayed(
             }
         }
     }
-    Ok((Relayed { apdu, here }, ends))
+    let relayed = Relayed {
+        apdu,
+        here,
+        recipients: ours,
+    };
+    Ok((relayed, ends))
 }
 
 /// Judges what came from another MTA, adds our trace, and leaves responsibility only for recipients

@@ -3,8 +3,9 @@
 //! For each peer there are at most so many associations, all but the first only while many messages
 //! wait. One that has nothing to do waits for the next transfer, and is released when it has waited
 //! long enough, its peer ends it, or its peer's schedule does. Permanent ones are opened anew. One that
-//! the peer has opened is as good, if it is two-way alternate. A transfer that breaks off when its peer had confirmed a part is resumed on another association (X.228
-//! clause 7.8.1), at once if it can be, else when it is tried again.
+//! the peer has opened is as good, if it is two-way alternate. A transfer that breaks off when its
+//! peer had confirmed a part is resumed on another association (X.228 clause 7.8.1), at once if it can
+//! be, else when it is tried again.
 
 mod open;
 mod pinned;
@@ -109,6 +110,7 @@ pub struct Client {
     /// tells them from those that another process of ours opened in the same second.
     process: Bytes,
 }
+
 /// What a peer says of itself when it answers, and what is agreed on.
 #[derive(Debug, Clone, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
