@@ -206,8 +206,8 @@ impl Scene {
     }
 }
 
-#[tokio::test]
-async fn house_2_killed_in_the_midst_of_a_transfer_it_goes_on_where_that_was_pinned() {
+/// A gateway that was killed in the midst of a transfer of this message, and its wire with it.
+async fn killed_in_the_midst() -> (Scene, Message) {
     let scene = Scene::new([Place::Hub, Place::Spoke], None).await;
     let serve = scene.world.serve(None).await;
     scene.hub.hold_after(2 * MIB);
@@ -215,6 +215,12 @@ async fn house_2_killed_in_the_midst_of_a_transfer_it_goes_on_where_that_was_pin
     scene.hub.holds().await;
     serve.kill();
     scene.hub.dies();
+    (scene, message)
+}
+
+#[tokio::test]
+async fn house_2_killed_in_the_midst_of_a_transfer_it_goes_on_where_that_was_pinned() {
+    let (scene, message) = killed_in_the_midst().await;
     let pinned = scene.pinned().await.unwrap();
     assert_eq!(pinned.peer(), "hub");
     assert!((MIB..2 * MIB).contains(&pinned.octets()), "{pinned:?}");
@@ -235,13 +241,7 @@ async fn house_2_killed_in_the_midst_of_a_transfer_it_goes_on_where_that_was_pin
 
 #[tokio::test]
 async fn house_2_what_converts_to_other_octets_is_discarded_and_begun_anew() {
-    let scene = Scene::new([Place::Hub, Place::Spoke], None).await;
-    let serve = scene.world.serve(None).await;
-    scene.hub.hold_after(2 * MIB);
-    let message = scene.mail(To::Jo, LARGE).await;
-    scene.hub.holds().await;
-    serve.kill();
-    scene.hub.dies();
+    let (scene, message) = killed_in_the_midst().await;
     assert!(scene.pinned().await.unwrap().octets() >= MIB);
     // Its originator has another address now.
     let path = scene.world.path("table1");

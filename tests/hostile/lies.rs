@@ -3,6 +3,7 @@
 use bytes::Bytes;
 use mixgate::osi::rtse::Request;
 use mixgate::osi::spdu::{Connect, Serial, Spdu, TransportDisconnect, encode};
+use mixgate::x400::config::Mode;
 
 use crate::raw::{CR, Raw, data};
 use crate::world::{MODES, World};
@@ -83,6 +84,27 @@ async fn x225_8_lies_before_an_association() {
         .await;
 }
 
+/// Each of these TSDUs, in each mode from a peer that has come so far, ends its association for the
+/// reason named.
+async fn each_ends(
+    world: &World,
+    cases: &[(Vec<u8>, &str)],
+    so_far: impl AsyncFn(&World, Mode) -> Raw,
+) {
+    let so_far = &so_far;
+    let in_all = MODES
+        .into_iter()
+        .flat_map(|mode| cases.iter().map(move |case| (mode, case)));
+    world
+        .besides_each(in_all.map(|(mode, (tsdu, words))| async move {
+            let mut raw = so_far(world, mode).await;
+            raw.tsdu(tsdu).await;
+            raw.closed().await;
+            world.log.reason(raw.from, words).await;
+        }))
+        .await;
+}
+
 #[tokio::test]
 async fn x225_a_4_spdus_where_none_of_them_is_due() {
     let world = World::new().await;
@@ -120,19 +142,7 @@ async fn x225_a_4_spdus_where_none_of_them_is_due() {
             "GIVE TOKENS ACK",
         ),
     ];
-    let world = &world;
-    let cases = &cases;
-    let in_all = MODES
-        .into_iter()
-        .flat_map(|mode| cases.iter().map(move |case| (mode, case)));
-    world
-        .besides_each(in_all.map(|(mode, (tsdu, words))| async move {
-            let mut raw = Raw::associated(world, mode).await;
-            raw.tsdu(tsdu).await;
-            raw.closed().await;
-            world.log.reason(raw.from, words).await;
-        }))
-        .await;
+    each_ends(&world, &cases, Raw::associated).await;
     // In an activity.
     let cases = [
         (connected, "CONNECT"),
@@ -141,18 +151,7 @@ async fn x225_a_4_spdus_where_none_of_them_is_due() {
         (point(b"999999"), "MINOR SYNC POINT"),
         (b"\x09\0".to_vec(), "FINISH"),
     ];
-    let cases = &cases;
-    let in_all = MODES
-        .into_iter()
-        .flat_map(|mode| cases.iter().map(move |case| (mode, case)));
-    world
-        .besides_each(in_all.map(|(mode, (tsdu, words))| async move {
-            let mut raw = Raw::transferring(world, mode).await;
-            raw.tsdu(tsdu).await;
-            raw.closed().await;
-            world.log.reason(raw.from, words).await;
-        }))
-        .await;
+    each_ends(&world, &cases, Raw::transferring).await;
 }
 
 #[tokio::test]
