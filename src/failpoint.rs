@@ -16,6 +16,8 @@ pub const VARIABLE: &str = "MIXGATE_FAILPOINT";
 pub enum Failpoint {
     /// The body is whole (and synced, where it is a file); its row is not committed.
     BodySyncedNoRow,
+    /// What came is acknowledged by the journal of the queue; the tables do not have it.
+    JournaledNotEntered,
     /// The row is committed; the SMTP client has not had its 250.
     CommittedNoReply,
     /// The next hop took the message; the outcome is not recorded.
@@ -28,8 +30,9 @@ pub enum Failpoint {
 
 impl Failpoint {
     /// Every place.
-    pub const ALL: [Self; 5] = [
+    pub const ALL: [Self; 6] = [
         Self::BodySyncedNoRow,
+        Self::JournaledNotEntered,
         Self::CommittedNoReply,
         Self::DeliveredNotRecorded,
         Self::ActivityEndNoConfirm,
@@ -41,6 +44,7 @@ impl Failpoint {
     pub fn name(self) -> &'static str {
         match self {
             Self::BodySyncedNoRow => "body-synced-no-row",
+            Self::JournaledNotEntered => "journaled-not-entered",
             Self::CommittedNoReply => "committed-no-reply",
             Self::DeliveredNotRecorded => "delivered-not-recorded",
             Self::ActivityEndNoConfirm => "activity-end-no-confirm",

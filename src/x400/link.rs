@@ -16,6 +16,8 @@ use crate::osi::stack::{Cause, Config, Network, Outgoing, Stack};
 
 /// How many octets are read at a time.
 const READ: usize = 128 * 1024;
+/// How little room is left for them before more is made.
+const ROOM: usize = 16 * 1024;
 
 /// After how much silence TCP asks whether the peer's host is still there, and how often it asks again
 /// if there is no answer; the system counts how often (Linux: nine times).
@@ -179,7 +181,9 @@ impl Link {
                             Network::Closed
                         }
                     };
-                    self.input.reserve(READ);
+                    if self.input.capacity() < ROOM {
+                        self.input.reserve(READ);
+                    }
                     self.closed = event == Network::Closed;
                     let out = self.stack.network(event, Instant::now());
                     self.take(out);

@@ -324,6 +324,7 @@ fn descriptor(name: &ORName) -> ORDescriptor {
 /// Text of so many octets, in lines of at most 72.
 fn text(length: usize) -> Octets {
     const LINE: &[u8] = b"The quick brown fox jumps over the lazy dog, as it has done before.\r\n";
-    let text: Bytes = LINE.iter().copied().cycle().take(length).collect();
-    text.into()
+    let mut text = LINE.repeat(length.div_ceil(LINE.len()));
+    text.truncate(length);
+    Bytes::from(text).into()
 }

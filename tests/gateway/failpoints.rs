@@ -113,6 +113,19 @@ async fn body_synced_but_no_row_is_as_if_it_never_came() {
 }
 
 #[tokio::test]
+async fn journaled_but_not_entered_is_delivered_all_the_same() {
+    for way in [Way::ToX400, Way::ToMail] {
+        let scene = Scene::new().await;
+        let serve = scene.armed(Failpoint::JournaledNotEntered, 1).await;
+        let message = scene.message(way, false, 400);
+        // Whether the answer was still sent is chance.
+        scene.hand_in(way, &message).await;
+        scene.dies(serve, 1).await;
+        scene.comes_back(&message, (1, 0)).await;
+    }
+}
+
+#[tokio::test]
 async fn committed_but_no_250_is_delivered_all_the_same() {
     let scene = Scene::new().await;
     let serve = scene.armed(Failpoint::CommittedNoReply, 1).await;

@@ -2,14 +2,20 @@
 
 use std::fs;
 use std::os::unix::fs::PermissionsExt as _;
+use std::path::PathBuf;
 use std::process::Command;
+use std::sync::Arc;
 
 use mixgate::failpoint::{self, Failpoint};
 use mixgate::queue::sqlite::{INLINE_LIMIT, SqliteStore};
-use mixgate::queue::{Filter, Finished, Item, NewItem, Outcome, Store, StoreError};
+use mixgate::queue::{
+    Accepted, Body, DuplicateKey, Filter, Finished, Item, NewItem, Outcome, Priority, Store,
+    StoreError,
+};
 use rusqlite::Connection;
+use tokio::task::JoinSet;
 
-use super::{Folder, Place, at, claim, enqueue, mail, octets, settled};
+use super::{Folder, Place, at, claim, enqueue, mail, octets, settled, small};
 
 #[tokio::test]
 async fn a_second_process_is_kept_out() {
@@ -79,7 +85,7 @@ fn what_is_no_queue_of_ours_is_refused() {
     });
     assert_eq!(
         later,
-        "written by a later mixgate: schema 99, this one knows up to 3"
+        "written by a later mixgate: schema 99, this one knows up to 4"
     );
 }
 
@@ -96,7 +102,7 @@ async fn the_file_has_a_log_and_our_version() {
     let version: i64 = beside
         .pragma_query_value(None, "user_version", |row| row.get(0))
         .unwrap();
-    assert_eq!(version, 3);
+    assert_eq!(version, 4);
 }
 
 #[tokio::test]
@@ -115,12 +121,134 @@ async fn a_queue_of_an_earlier_schema_is_brought_forward() {
         .execute_batch(
             "ALTER TABLE recipient DROP COLUMN pinned;
              ALTER TABLE recipient DROP COLUMN not_before;
+             ALTER TABLE epoch DROP COLUMN journaled;
              PRAGMA user_version = 1;",
         )
         .unwrap();
     let store = folder.open();
     assert_eq!(store.get(id).await.unwrap(), item);
     assert_eq!(claim(store.as_ref(), at(0), 9).await.len(), 1);
+}
+
+/// What a power cut may leave: the log of the tables as it was synced last, and the journal.
+struct Cut {
+    wal: PathBuf,
+    synced: Vec<u8>,
+}
+
+impl Cut {
+    /// All that was committed so far was synced.
+    fn from(folder: &Folder) -> Self {
+        let wal = folder.path().with_extension("db-wal");
+        let synced = fs::read(&wal).unwrap();
+        Self { wal, synced }
+    }
+
+    /// The power goes: nothing written to the tables since is there.
+    fn now(self, folder: &Folder) {
+        folder.crash();
+        let name = self.wal.file_name().unwrap();
+        fs::write(folder.path().with_file_name(name), self.synced).unwrap();
+    }
+}
+
+#[tokio::test]
+async fn what_was_acknowledged_by_the_journal_outlives_a_power_cut() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let cut = Cut::from(&folder);
+    let mut items = Vec::new();
+    for n in 0..20 {
+        let mut item = mail(&[("a@example.org", "hub"), ("b@example.org", "mail")]);
+        item.priority = Priority::DESCENDING[n % 6];
+        let mut new = small(item.clone());
+        new.body = Body::inline(octets(n * 1000).into());
+        new.duplicate = Some(key(n));
+        item.size = new.body.size();
+        store.enqueue(vec![new]).await.unwrap();
+        items.push(item);
+    }
+    cut.now(&folder);
+    drop(store);
+    let store = folder.open();
+    for (n, item) in items.iter().enumerate() {
+        assert_eq!(&store.get(item.id).await.unwrap(), item);
+        assert_eq!(store.open(item.id).await.unwrap(), octets(n * 1000));
+        assert_eq!(store.remembered(key(n)).await.unwrap(), Some(item.id));
+    }
+    assert_eq!(store.list(Filter::default()).await.unwrap().len(), 20);
+    // They are entered once, whatever happens next.
+    drop(store);
+    let store = folder.open();
+    assert_eq!(store.list(Filter::default()).await.unwrap().len(), 20);
+}
+
+fn key(n: usize) -> DuplicateKey {
+    DuplicateKey {
+        peer: "hub".to_owned(),
+        mts_identifier: n.to_string(),
+        recipients: Vec::new(),
+    }
+}
+
+#[tokio::test]
+async fn the_journal_brings_nothing_back_that_was_done_with() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let id = enqueue(store.as_ref(), mail(&[("a@example.org", "hub")])).await;
+    let claim = claim(store.as_ref(), at(0), 1).await.remove(0);
+    let finished = Finished::new(at(1), vec![settled(0, Outcome::Delivered)]);
+    store.finish(&claim, finished).await.unwrap();
+    assert_eq!(store.forget(at(2)).await.unwrap(), 1);
+    // Its record was not written over, and the tables know nothing of it.
+    Cut::from(&folder).now(&folder);
+    drop(store);
+    let store = folder.open();
+    assert!(matches!(store.get(id).await, Err(StoreError::Unknown(_))));
+}
+
+#[tokio::test]
+async fn a_duplicate_is_known_within_one_commit_and_across_the_journal() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let new = |n| NewItem {
+        duplicate: Some(key(n)),
+        ..small(mail(&[("a@example.org", "hub")]))
+    };
+    let accepted = together(&store, (0..40).map(|n| new(n % 4))).await;
+    let accepted: Vec<Accepted> = accepted.into_iter().flat_map(Result::unwrap).collect();
+    let first = accepted
+        .iter()
+        .filter(|accepted| matches!(accepted, Accepted::New(_)));
+    assert_eq!(first.count(), 4);
+    assert_eq!(store.list(Filter::default()).await.unwrap().len(), 4);
+}
+
+#[tokio::test]
+async fn what_comes_twice_is_refused_as_such_whatever_the_journal_has() {
+    let folder = Folder::new();
+    let store = folder.open();
+    let item = mail(&[("a@example.org", "hub")]);
+    let twice = [small(item.clone()), small(item)];
+    let mut outcomes = together(&store, twice.into_iter()).await;
+    outcomes.sort_by_key(Result::is_err);
+    assert!(matches!(
+        outcomes.as_slice(),
+        [Ok(_), Err(StoreError::Exists(_))]
+    ));
+}
+
+/// Takes each for itself, all at one time.
+async fn together(
+    store: &Arc<dyn Store>,
+    items: impl Iterator<Item = NewItem>,
+) -> Vec<Result<Vec<Accepted>, StoreError>> {
+    let mut tasks = JoinSet::new();
+    for item in items {
+        let store = Arc::clone(store);
+        tasks.spawn(async move { store.enqueue(vec![item]).await });
+    }
+    tasks.join_all().await
 }
 
 #[tokio::test]

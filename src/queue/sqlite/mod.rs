@@ -1,11 +1,13 @@
 //! The store in one SQLite file, large bodies as files beside it.
 //!
-//! A lock on the folder keeps a second process out. One thread writes (`writer`: WAL,
-//! synchronous=FULL, group commit); readers have connections of their own. Loans live in memory.
+//! A lock on the folder keeps a second process out. One thread writes (`writer`: WAL, group commit,
+//! synced by SQLite or by the `journal`); readers have connections of their own. Loans live in memory.
 
+mod arrive;
 mod claim;
 mod filter;
 mod folder;
+mod journal;
 mod lease;
 mod read;
 mod rows;
@@ -15,6 +17,7 @@ mod writer;
 
 use std::fs::File;
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc;
 use std::sync::{Arc, Mutex, PoisonError};
 use std::thread;
@@ -26,8 +29,9 @@ use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::spawn_blocking;
 
+use self::journal::Journal;
 use self::write::{Loan, Reply};
-use self::writer::{Desk, Job, Waiting};
+use self::writer::{Desk, Job, Synced, Waiting};
 use super::item::{Identifier, Item, ItemId};
 use super::spool::Spool;
 use super::store::{
@@ -64,6 +68,8 @@ pub struct SqliteStore {
     line: Option<mpsc::Sender<Waiting>>,
     room: Arc<Semaphore>,
     changed: watch::Receiver<u64>,
+    /// Whether anything is acknowledged and not yet in the tables.
+    entering: Arc<AtomicBool>,
     idle_readers: Arc<Mutex<Vec<Connection>>>,
     reading: Arc<Semaphore>,
     writer: Option<thread::JoinHandle<()>>,
@@ -80,19 +86,28 @@ impl SqliteStore {
         let lock = folder::prepare(path)?;
         let spool: Arc<Path> = folder::spool(path).into();
         let db = schema::open_writer(path)?;
-        let epoch: u32 = db.query_row(
-            "UPDATE epoch SET opened = opened + 1 RETURNING opened",
+        let (epoch, void) = db.query_row(
+            "UPDATE epoch SET opened = opened + 1 RETURNING opened, journaled",
             [],
-            |row| row.get(0),
+            |row| Ok((row.get(0)?, row.get(1)?)),
         )?;
+        let (mut journal, records) = Journal::open(path, void)?;
+        replay(&db, &mut journal, &records).map_err(|error| {
+            schema::unusable(path, format!("its journal cannot be entered: {error}"))
+        })?;
         folder::sweep(&db, &spool)?;
         let (changed, watcher) = watch::channel(0);
+        let entering = Arc::new(AtomicBool::new(false));
         let desk = Desk {
             db,
+            journal,
+            entering: Arc::clone(&entering),
             leases: lease::Leases::new(epoch),
             folder: Arc::clone(&spool),
             unlinked: Vec::new(),
             doubtful: Vec::new(),
+            synced: Synced::Tables,
+            owed: Vec::new(),
             changed,
         };
         let (line, jobs) = mpsc::channel();
@@ -106,6 +121,7 @@ impl SqliteStore {
             line: Some(line),
             room: Arc::new(Semaphore::new(ROOM as usize)),
             changed: watcher,
+            entering,
             idle_readers: Arc::default(),
             reading: Arc::new(Semaphore::new(READERS)),
             writer: Some(writer),
@@ -145,13 +161,17 @@ impl SqliteStore {
         })
     }
 
-    /// Reads on a connection of its own, in one snapshot.
+    /// Reads on a connection of its own, in one snapshot that has all that was acknowledged.
     fn read<T: Send + 'static>(
         &self,
         read: impl FnOnce(&Connection) -> Result<T, StoreError> + Send + 'static,
     ) -> Pending<'_, T> {
         let (path, idle) = (self.path.clone(), Arc::clone(&self.idle_readers));
         Box::pin(async move {
+            if self.entering.load(Ordering::Acquire) {
+                self.submit(|reply| Box::new(writer::Entered(reply)))
+                    .await?;
+            }
             let turn = Arc::clone(&self.reading)
                 .acquire_owned()
                 .await
@@ -181,6 +201,25 @@ impl SqliteStore {
     }
 }
 
+/// Enters what the journal says and the tables lost, and voids it.
+fn replay(db: &Connection, journal: &mut Journal, records: &[Vec<u8>]) -> Result<(), StoreError> {
+    let Some(journaled) = journal.unsettled() else {
+        return Ok(());
+    };
+    let transaction = db.unchecked_transaction()?;
+    let entered = arrive::replay(&transaction, records)?;
+    transaction.execute("UPDATE epoch SET journaled = ?", [journaled])?;
+    transaction.commit()?;
+    journal.settled();
+    if entered > 0 {
+        tracing::warn!(
+            entered,
+            "entered messages from the journal: the system had gone down"
+        );
+    }
+    Ok(())
+}
+
 impl Drop for SqliteStore {
     /// Lets the writer end what is in its line; only then the lock goes.
     fn drop(&mut self) {
@@ -200,7 +239,7 @@ impl Store for SqliteStore {
 
     fn enqueue(&self, items: Vec<NewItem>) -> Pending<'_, Vec<Accepted>> {
         Failpoint::BodySyncedNoRow.pass();
-        self.submit(|reply| Box::new(write::Enqueue::new(items, reply)))
+        self.submit(|reply| Box::new(arrive::Enqueue::new(items, reply)))
     }
 
     fn claim(&self, request: ClaimRequest) -> Pending<'_, Vec<Claim>> {

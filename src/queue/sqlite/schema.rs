@@ -92,6 +92,10 @@ const MIGRATIONS: &[&str] = &[
     UPDATE recipient SET not_before = next_due
         WHERE attempts = 0 AND next_due > 1000 * CAST(strftime('%s', 'now') AS INTEGER);
     ",
+    // 4: up to which record of the journal the tables hold everything themselves.
+    "
+    ALTER TABLE epoch ADD COLUMN journaled INTEGER NOT NULL DEFAULT 0;
+    ",
 ];
 
 /// Opens the file for writing, sets the connection up and brings the schema forward.
@@ -114,7 +118,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
             format!("SQLite offers journal mode {mode} here, not WAL"),
         ));
     }
-    // With NORMAL the last commits before a power cut may be lost after they were acknowledged.
+    // With NORMAL the last commits before a power cut may be lost: only for what the journal has.
     db.pragma_update(None, "synchronous", "FULL")?;
     let synchronous: i64 = db.pragma_query_value(None, "synchronous", |row| row.get(0))?;
     if synchronous != 2 {
@@ -125,7 +129,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
     }
     db.pragma_update(None, "wal_autocheckpoint", 4000)?;
     db.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
-    db.pragma_update(None, "cache_size", -32_000)?;
+    db.pragma_update(None, "cache_size", -8_000)?;
     settle(&db)?;
     migrate(&mut db, path)?;
     Ok(db)

@@ -1,4 +1,4 @@
-//! The jobs that change rows: enqueue, finish, change, record, forget.
+//! The jobs that change rows: finish, change, record, forget.
 
 use std::collections::BTreeMap;
 use std::sync::Arc;
@@ -7,15 +7,15 @@ use jiff::Timestamp;
 use rusqlite::{Connection, OptionalExtension as _, params, params_from_iter};
 use tokio::sync::oneshot;
 
+use super::arrive::Arrivals;
 use super::filter;
 use super::lease::Key;
 use super::rows::{self, millis};
 use super::writer::{Desk, Job};
 use crate::failpoint::Failpoint;
 use crate::queue::item::{ItemId, State};
-use crate::queue::spool::Form;
 use crate::queue::store::{
-    Accepted, Change, Claim, Event, Filter, Finished, NewItem, Outcome, Settled, StoreError, What,
+    Accepted, Change, Claim, Event, Filter, Finished, Outcome, Settled, StoreError, What,
 };
 
 /// Where an answer goes; nobody may be waiting any more.
@@ -24,118 +24,9 @@ pub(super) type Reply<T> = oneshot::Sender<Result<T, StoreError>>;
 /// Items finished in one job at most when old ones are forgotten.
 const FORGET: u32 = 500;
 
-fn wake(desk: &Desk) {
+pub(super) fn wake(desk: &Desk) {
     desk.changed
         .send_modify(|count| *count = count.wrapping_add(1));
-}
-
-/// New items on their way into the table.
-struct Arrivals {
-    items: Vec<NewItem>,
-    accepted: Vec<Accepted>,
-}
-
-impl Arrivals {
-    fn new(items: Vec<NewItem>) -> Self {
-        Self {
-            items,
-            accepted: Vec::new(),
-        }
-    }
-
-    fn octets(&self) -> usize {
-        self.items
-            .iter()
-            .map(|new| match new.body.form() {
-                Form::Inline(octets) => octets.len(),
-                Form::File(_) => 0,
-            })
-            .sum()
-    }
-
-    fn write(&mut self, db: &Connection) -> Result<(), StoreError> {
-        self.accepted.clear();
-        for NewItem {
-            item,
-            body,
-            duplicate,
-        } in &self.items
-        {
-            let duplicate = duplicate.as_ref().map(rows::digest);
-            let same = db
-                .prepare_cached("SELECT n, id FROM item WHERE duplicate = ?")?
-                .query_row([duplicate], |row| Ok((row.get(0)?, rows::id(row, 1)?)))
-                .optional()?;
-            if let Some((n, id)) = same {
-                rows::record(db, n, item.arrived, None, What::Duplicated, &item.peer)?;
-                self.accepted.push(Accepted::Duplicate(id));
-                continue;
-            }
-            let file = match body.form() {
-                Form::File(name) => name.name(),
-                Form::Inline(_) => None,
-            };
-            let n = rows::insert(db, item, body.size(), file, duplicate)?;
-            if let Form::Inline(octets) = body.form() {
-                db.prepare_cached("INSERT INTO body (item, octets) VALUES (?, ?)")?
-                    .execute(params![n, octets.as_ref()])?;
-            }
-            self.accepted.push(Accepted::New(item.id));
-        }
-        Ok(())
-    }
-
-    /// Settles whose the files are now; those of no row go.
-    fn end(mut self, desk: &mut Desk, outcome: &Result<(), StoreError>) -> Vec<Accepted> {
-        match outcome {
-            Ok(()) => {
-                for (new, accepted) in self.items.iter_mut().zip(&self.accepted) {
-                    if matches!(accepted, Accepted::New(_)) {
-                        new.body.spare();
-                    }
-                }
-            }
-            Err(StoreError::InDoubt(_)) => {
-                let files = self.items.iter_mut().filter_map(|new| new.body.spare());
-                desk.doubtful.extend(files);
-            }
-            Err(_) => {}
-        }
-        self.accepted
-    }
-}
-
-/// [`Store::enqueue`](crate::queue::Store::enqueue).
-pub(super) struct Enqueue {
-    arrivals: Arrivals,
-    reply: Reply<Vec<Accepted>>,
-}
-
-impl Enqueue {
-    pub(super) fn new(items: Vec<NewItem>, reply: Reply<Vec<Accepted>>) -> Self {
-        Self {
-            arrivals: Arrivals::new(items),
-            reply,
-        }
-    }
-}
-
-impl Job for Enqueue {
-    fn octets(&self) -> usize {
-        self.arrivals.octets()
-    }
-
-    fn write(&mut self, desk: &mut Desk) -> Result<(), StoreError> {
-        self.arrivals.write(&desk.db)
-    }
-
-    fn end(self: Box<Self>, desk: &mut Desk, outcome: Result<(), StoreError>) {
-        let accepted = self.arrivals.end(desk, &outcome);
-        if outcome.is_ok() {
-            wake(desk);
-        }
-        let _ = self.reply.send(outcome.map(|()| accepted));
-    }
 }
 
 /// What a worker gives back: which recipients of which item, under which token.

@@ -1,19 +1,28 @@
 //! The one thread that writes: it collects jobs, commits them together, then answers them.
 //!
 //! Jobs that wait while a commit is being synced share the next one (up to [`GROUP_JOBS`] jobs or
-//! [`GROUP_OCTETS`] of bodies), so that a sync is paid once for many messages. Each of several has
-//! a savepoint of its own: one that fails costs only itself.
+//! [`GROUP_OCTETS`] of bodies), so that a sync is paid once for many messages. Where one fails halfway,
+//! the group is undone and each is committed for itself: a job costs only itself.
+//!
+//! A group of arrivals alone is made durable by the journal, acknowledged, and only then entered into
+//! the tables; any other by a sync of the tables.
 
+use std::collections::HashSet;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{Receiver, RecvTimeoutError};
 use std::time::Duration;
 
 use rusqlite::Connection;
 use tokio::sync::{OwnedSemaphorePermit, watch};
 
+use super::journal::Journal;
 use super::lease::Leases;
 use super::rows;
+use super::write::Reply;
+use crate::failpoint::Failpoint;
+use crate::queue::item::ItemId;
 use crate::queue::store::StoreError;
 
 /// Jobs committed together at most.
@@ -28,15 +37,29 @@ const VACUUM: u32 = 2000;
 /// What a job may use.
 pub(super) struct Desk {
     pub(super) db: Connection,
+    pub(super) journal: Journal,
     pub(super) leases: Leases,
+    /// Whether anything is acknowledged and not yet in the tables.
+    pub(super) entering: Arc<AtomicBool>,
+    /// What is acknowledged and in the journal, and could not be entered into the tables.
+    pub(super) owed: Vec<Waiting>,
     /// Where bodies lie.
     pub(super) folder: Arc<Path>,
     /// Bodies whose row goes with this commit.
     pub(super) unlinked: Vec<PathBuf>,
     /// Bodies whose commit failed and may yet have been done.
     pub(super) doubtful: Vec<PathBuf>,
+    /// What a commit syncs now.
+    pub(super) synced: Synced,
     /// Told after every commit that may have made something due.
     pub(super) changed: watch::Sender<u64>,
+}
+
+/// What the arrivals of a group are known by.
+#[derive(Default)]
+pub(super) struct Seen {
+    pub(super) ids: HashSet<ItemId>,
+    pub(super) duplicates: HashSet<[u8; 32]>,
 }
 
 /// One thing to be done by the writer.
@@ -51,7 +74,16 @@ pub(super) trait Job: Send {
         true
     }
 
-    /// Does it, inside a transaction.
+    /// What the journal is to say of it, if it may be acknowledged by that: its answer is certain, and
+    /// it has nothing in common with what was seen of the jobs before it.
+    fn record(&self, _: &Desk, _: &mut Seen) -> Option<&[u8]> {
+        None
+    }
+
+    /// It is in the journal: answers. [`Job::write`] and [`Job::end`] are still to come.
+    fn acknowledge(&mut self) {}
+
+    /// Does it, inside a transaction; done again from its beginning if that is undone.
     fn write(&mut self, desk: &mut Desk) -> Result<(), StoreError>;
 
     /// The transaction is durable, or failed: brings what is in memory up to it, and answers.
@@ -77,7 +109,7 @@ pub(super) fn work(mut desk: Desk, line: &Receiver<Waiting>) {
             Ok(first) => first,
             Err(RecvTimeoutError::Disconnected) => break,
             Err(RecvTimeoutError::Timeout) => {
-                fold(&desk.db);
+                fold(&mut desk);
                 resolve(&mut desk);
                 dirty = !desk.doubtful.is_empty();
                 continue;
@@ -95,40 +127,18 @@ pub(super) fn work(mut desk: Desk, line: &Receiver<Waiting>) {
         dirty |= commit(&mut desk, group);
         resolve(&mut desk);
     }
-    fold(&desk.db);
+    fold(&mut desk);
 }
 
-/// Runs a group as one transaction; says whether it wrote.
+/// Does what a group asks; says whether it wrote.
 fn commit(desk: &mut Desk, group: Vec<Waiting>) -> bool {
-    let (mut writers, readers): (Vec<_>, Vec<_>) =
+    let (writers, readers): (Vec<_>, Vec<_>) =
         group.into_iter().partition(|waiting| waiting.job.writes());
     let wrote = !writers.is_empty();
-    match transaction(desk, &mut writers) {
-        Ok(outcomes) => {
-            for (waiting, outcome) in writers.into_iter().zip(outcomes) {
-                waiting.job.end(desk, outcome);
-            }
-            std::mem::take(&mut desk.unlinked)
-                .iter()
-                .for_each(|path| remove(path));
-        }
-        Err(error) => {
-            desk.unlinked.clear();
-            // What was done in it is undone; if even that fails, the next BEGIN says so.
-            if !desk.db.is_autocommit() {
-                let _ = run(desk, "ROLLBACK");
-            }
-            if writers.len() == 1 {
-                tracing::error!(%error, "the queue could not commit");
-                for waiting in writers {
-                    waiting.job.end(desk, Err(error.clone()));
-                }
-            } else {
-                // One job may have spoiled it for all (no room for its body): each for itself.
-                for waiting in writers {
-                    commit(desk, vec![waiting]);
-                }
-            }
+    if wrote {
+        match enter(desk) {
+            Ok(()) => write(desk, writers),
+            Err(error) => refuse(desk, writers, &error),
         }
     }
     // After the writers: what is lent now must not be what they have just finished.
@@ -138,55 +148,200 @@ fn commit(desk: &mut Desk, group: Vec<Waiting>) -> bool {
     wrote
 }
 
-/// Runs every job, each of several under its savepoint, and commits; an error here is of the whole
-/// group.
+/// Makes a group durable and answers it.
+fn write(desk: &mut Desk, mut writers: Vec<Waiting>) {
+    if journaled(desk, &mut writers) {
+        desk.owed = writers;
+        if let Err(error) = enter(desk) {
+            tracing::error!(%error, "the queue could not enter what its journal has: to be tried again");
+        }
+        return;
+    }
+    match transaction(desk, &mut writers, Synced::Tables) {
+        Ok(outcomes) => {
+            for (waiting, outcome) in writers.into_iter().zip(outcomes) {
+                waiting.job.end(desk, outcome);
+            }
+            std::mem::take(&mut desk.unlinked)
+                .iter()
+                .for_each(|path| remove(path));
+        }
+        Err(error) => {
+            undo(desk);
+            if writers.len() == 1 {
+                tracing::error!(%error, "the queue could not commit");
+                refuse(desk, writers, &error);
+            } else {
+                // One job may have spoiled it for all (no room for its body): each for itself.
+                for waiting in writers {
+                    write(desk, vec![waiting]);
+                }
+            }
+        }
+    }
+}
+
+/// What was done in a transaction is undone; if even that fails, the next BEGIN says so.
+fn undo(desk: &mut Desk) {
+    desk.unlinked.clear();
+    if !desk.db.is_autocommit() {
+        let _ = run(desk, "ROLLBACK");
+    }
+}
+
+fn refuse(desk: &mut Desk, writers: Vec<Waiting>, error: &StoreError) {
+    for waiting in writers {
+        waiting.job.end(desk, Err(error.clone()));
+    }
+}
+
+/// Whether a group is in the journal now, and each of its jobs acknowledged.
+fn journaled(desk: &mut Desk, writers: &mut [Waiting]) -> bool {
+    let mut seen = Seen::default();
+    let record: Option<Vec<&[u8]>> = writers
+        .iter()
+        .map(|waiting| waiting.job.record(desk, &mut seen))
+        .collect();
+    match record.map(|record| desk.journal.write(record.into_iter())) {
+        Some(Ok(true)) => {}
+        // What may yet stand there of this is void when the tables are synced.
+        Some(Err(error)) => {
+            tracing::error!(%error, "the journal of the queue could not be written");
+            return false;
+        }
+        Some(Ok(false)) | None => return false,
+    }
+    desk.entering.store(true, Ordering::Release);
+    for waiting in writers {
+        waiting.job.acknowledge();
+    }
+    Failpoint::JournaledNotEntered.pass();
+    true
+}
+
+/// Enters into the tables what was acknowledged and is in the journal alone.
+fn enter(desk: &mut Desk) -> Result<(), StoreError> {
+    if desk.owed.is_empty() {
+        return Ok(());
+    }
+    let mut owed = std::mem::take(&mut desk.owed);
+    match transaction(desk, &mut owed, Synced::Journal) {
+        Ok(_) => {
+            for waiting in owed {
+                waiting.job.end(desk, Ok(()));
+            }
+            desk.entering.store(false, Ordering::Release);
+            Ok(())
+        }
+        Err(error) => {
+            undo(desk);
+            desk.owed = owed;
+            Err(error)
+        }
+    }
+}
+
+/// Answers when all that was acknowledged before is in the tables, as far as it can be.
+pub(super) struct Entered(pub(super) Reply<()>);
+
+impl Job for Entered {
+    fn writes(&self) -> bool {
+        false
+    }
+
+    fn write(&mut self, _: &mut Desk) -> Result<(), StoreError> {
+        Ok(())
+    }
+
+    fn end(self: Box<Self>, _: &mut Desk, _: Result<(), StoreError>) {
+        let _ = self.0.send(Ok(()));
+    }
+}
+
+/// What is synced when a transaction is committed.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Synced {
+    /// The tables, with all that was committed before.
+    Tables,
+    /// The journal was, before; here it is all or nothing.
+    Journal,
+}
+
+/// Runs every job and commits; an error here is of the whole group.
 fn transaction(
     desk: &mut Desk,
     writers: &mut [Waiting],
+    synced: Synced,
 ) -> Result<Vec<Result<(), StoreError>>, StoreError> {
+    synchronous(desk, synced)?;
     let mut outcomes = Vec::with_capacity(writers.len());
-    if writers.is_empty() {
-        return Ok(outcomes);
-    }
     run(desk, "BEGIN IMMEDIATE")?;
-    // One alone needs no savepoint, nor the copies of pages that it costs.
-    if let [alone] = writers {
-        if let Err(error) = alone.job.write(desk) {
-            desk.unlinked.clear();
-            if !desk.db.is_autocommit() {
-                run(desk, "ROLLBACK")?;
+    let is_alone = writers.len() == 1 && synced == Synced::Tables;
+    for waiting in writers {
+        let (changes, unlinked) = (desk.db.total_changes(), desk.unlinked.len());
+        let outcome = waiting.job.write(desk);
+        if let Err(error) = &outcome {
+            desk.unlinked.truncate(unlinked);
+            // What changed nothing, as most that fail, needs no undoing.
+            let is_clean = desk.db.total_changes() == changes && !desk.db.is_autocommit();
+            if is_alone {
+                undo(desk);
+                return Ok(vec![outcome]);
             }
-            return Ok(vec![Err(error)]);
-        }
-        outcomes.push(Ok(()));
-    } else {
-        for waiting in writers {
-            run(desk, "SAVEPOINT job")?;
-            let unlinked = desk.unlinked.len();
-            let outcome = waiting.job.write(desk);
-            if let Err(error) = &outcome {
-                desk.unlinked.truncate(unlinked);
-                // Some errors end the whole transaction, and the savepoint with it.
-                if run(desk, "ROLLBACK TO job").is_err() {
-                    return Err(error.clone());
-                }
+            if !is_clean || synced == Synced::Journal {
+                return Err(error.clone());
             }
-            run(desk, "RELEASE job")?;
-            outcomes.push(outcome);
         }
+        outcomes.push(outcome);
+    }
+    let settles = (synced == Synced::Tables)
+        .then(|| desk.journal.unsettled())
+        .flatten();
+    if let Some(journaled) = settles {
+        desk.db
+            .prepare_cached("UPDATE epoch SET journaled = ?")?
+            .execute([journaled])?;
     }
     run(desk, "COMMIT").map_err(|error| match error {
         // The record that makes a commit is written last: for that there was no room.
         StoreError::Failed(cause) => StoreError::InDoubt(cause),
         certain => certain,
     })?;
+    if settles.is_some() {
+        desk.journal.settled();
+    }
     Ok(outcomes)
+}
+
+/// Has SQLite sync its log at each commit, or not.
+fn synchronous(desk: &mut Desk, synced: Synced) -> Result<(), StoreError> {
+    if desk.synced != synced {
+        let mode = match synced {
+            Synced::Tables => "FULL",
+            Synced::Journal => "NORMAL",
+        };
+        desk.db.pragma_update(None, "synchronous", mode)?;
+        desk.synced = synced;
+    }
+    Ok(())
+}
+
+/// Syncs the tables with all that was committed, and voids the journal.
+fn settle(desk: &mut Desk) -> Result<(), StoreError> {
+    enter(desk)?;
+    synchronous(desk, Synced::Tables)?;
+    // The count changes with every commit, so that there is one to be synced.
+    desk.db
+        .prepare_cached("UPDATE epoch SET opened = opened + 1, journaled = ?")?
+        .execute([desk.journal.last()])?;
+    desk.journal.settled();
+    Ok(())
 }
 
 /// Removes the bodies of commits that failed, once it is certain that they were not done: a later
 /// commit has taken their place in the log, and no row names them.
 fn resolve(desk: &mut Desk) {
-    if desk.doubtful.is_empty() || run(desk, "UPDATE epoch SET opened = opened + 1").is_err() {
+    if desk.doubtful.is_empty() || settle(desk).is_err() {
         return;
     }
     for path in std::mem::take(&mut desk.doubtful) {
@@ -209,11 +364,17 @@ fn run(desk: &Desk, statement: &str) -> Result<(), StoreError> {
     Ok(())
 }
 
-/// Folds the log into the database and gives freed pages back.
-fn fold(db: &Connection) {
-    let fold = || -> rusqlite::Result<()> {
-        db.execute_batch(&format!("PRAGMA incremental_vacuum({VACUUM})"))?;
-        db.query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))
+/// Empties the journal, folds the log into the database and gives freed pages back.
+fn fold(desk: &mut Desk) {
+    let mut fold = || -> Result<(), StoreError> {
+        if desk.journal.unsettled().is_some() {
+            settle(desk)?;
+        }
+        let vacuum = format!("PRAGMA incremental_vacuum({VACUUM})");
+        desk.db.execute_batch(&vacuum)?;
+        desk.db
+            .query_row("PRAGMA wal_checkpoint(PASSIVE)", [], |_| Ok(()))?;
+        Ok(())
     };
     if let Err(error) = fold() {
         tracing::warn!(%error, "could not fold the log of the queue");
@@ -227,11 +388,12 @@ mod tests {
     use bytes::Bytes;
     use tokio::sync::{Semaphore, oneshot};
 
+    use super::super::arrive::Enqueue;
     use super::super::claim::Lend;
     use super::super::schema;
-    use super::super::write::{Enqueue, Finish, Loan};
+    use super::super::write::{Finish, Loan};
     use super::*;
-    use crate::queue::item::{Item, ItemId, Mail, Origin, Priority, Recipient};
+    use crate::queue::item::{Item, Mail, Origin, Priority, Recipient};
     use crate::queue::spool::Body;
     use crate::queue::store::{ClaimRequest, Finished, NewItem, Outcome, Settled};
 
@@ -260,10 +422,14 @@ mod tests {
     fn desk(folder: &Path) -> Desk {
         Desk {
             db: schema::open_writer(&folder.join("queue.db")).unwrap(),
+            journal: Journal::open(&folder.join("queue.db"), 0).unwrap().0,
             leases: Leases::new(1),
             folder: folder.into(),
             unlinked: Vec::new(),
             doubtful: Vec::new(),
+            synced: Synced::Tables,
+            owed: Vec::new(),
+            entering: Arc::default(),
             changed: watch::channel(0).0,
         }
     }
@@ -311,7 +477,7 @@ mod tests {
             // It was committed, and said that it failed.
             let (reply, _) = oneshot::channel();
             let mut first = [finish(reply)];
-            transaction(&mut desk, &mut first).unwrap();
+            transaction(&mut desk, &mut first, Synced::Tables).unwrap();
             let [first] = first;
             let error = StoreError::InDoubt(Arc::new(std::io::Error::other("?")));
             first.job.end(&mut desk, Err(error));
@@ -323,6 +489,58 @@ mod tests {
         assert_eq!(count("SELECT count(*) FROM item"), 3, "one report of each");
         assert_eq!(count("SELECT max(attempts) FROM recipient"), 2);
         assert_eq!(count("SELECT count(*) FROM event WHERE recipient = 0"), 2);
+    }
+
+    fn enqueue(desk: &mut Desk, size: usize) -> Result<(), StoreError> {
+        let (reply, mut answer) = oneshot::channel();
+        commit(desk, vec![waiting(Enqueue::new(vec![item(size)], reply))]);
+        answer.try_recv().unwrap().map(|_| ())
+    }
+
+    fn items(desk: &Desk) -> i64 {
+        let count = "SELECT count(*) FROM item";
+        desk.db.query_row(count, [], |row| row.get(0)).unwrap()
+    }
+
+    #[test]
+    fn what_the_journal_took_and_the_tables_cannot_is_entered_before_anything_else() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut desk = desk(folder.path());
+        let room = |desk: &Desk, pages: i64| {
+            desk.db
+                .pragma_update(None, "max_page_count", pages)
+                .unwrap();
+        };
+        enqueue(&mut desk, 10).unwrap();
+        room(&desk, 1);
+        enqueue(&mut desk, 30_000).unwrap();
+        assert_eq!((items(&desk), desk.owed.len()), (1, 1));
+        assert!(desk.entering.load(Ordering::Acquire));
+        // It is not voided, and nothing passes it.
+        assert!(settle(&mut desk).is_err());
+        assert!(desk.journal.unsettled().is_some());
+        assert!(matches!(enqueue(&mut desk, 10), Err(StoreError::Full(_))));
+        room(&desk, 1_000_000);
+        enqueue(&mut desk, 10).unwrap();
+        assert_eq!((items(&desk), desk.owed.len()), (3, 0));
+        assert!(!desk.entering.load(Ordering::Acquire));
+        settle(&mut desk).unwrap();
+        assert_eq!(desk.journal.unsettled(), None);
+    }
+
+    #[test]
+    fn without_a_journal_the_tables_are_synced() {
+        let folder = tempfile::tempdir().unwrap();
+        let mut desk = desk(folder.path());
+        desk.journal.spoil();
+        enqueue(&mut desk, 10).unwrap();
+        assert_eq!((items(&desk), desk.owed.len()), (1, 0));
+        assert_eq!(desk.synced, Synced::Tables);
+        assert_eq!(
+            desk.journal.unsettled(),
+            None,
+            "what may stand there is void"
+        );
     }
 
     #[test]
