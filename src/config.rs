@@ -66,9 +66,28 @@ pub struct Routing {
     pub smtp_to_smtp: bool,
     /// Whether what came from an X.400 neighbour may go to an X.400 neighbour.
     pub x400_to_x400: bool,
+    /// Internet domains, each with all below it, that are reached through X.400: by the route of the
+    /// O/R address that `table1`, else `gate1`, has for them (RFC 2156 section 4.3.4).
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    pub islands: Vec<String>,
     /// Routes beside those that stand with each peer.
     #[serde(rename = "route", skip_serializing_if = "Vec::is_empty")]
     pub routes: Vec<Route>,
+}
+
+impl Routing {
+    /// Whether `domain` is, or lies below, one that is reached through X.400.
+    #[must_use]
+    pub fn is_island(&self, domain: &str) -> bool {
+        let mut upward = std::iter::successors(Some(domain), |domain| {
+            domain.split_once('.').map(|(_, above)| above)
+        });
+        upward.any(|domain| {
+            self.islands
+                .iter()
+                .any(|island| island.eq_ignore_ascii_case(domain))
+        })
+    }
 }
 
 /// One route: recipients whose address lies under `address` go to `to`.

@@ -243,27 +243,48 @@ impl Rules {
         };
         let context = self.context("", Timestamp::UNIX_EPOCH, "");
         let mapped = to_x400::map(&context, address, Role::Recipient).map_err(refusal)?;
-        match to_rfc822::mapping_a(&context, &mapped.value) {
-            // It is an Internet address: nothing but an encapsulation says it in X.400.
-            Some(Ok(mailbox)) if self.config.gateway.is_ours(mailbox.domain()) => Err(unroutable(
-                &mailbox.to_string(),
-                "it leads back to this gateway",
+        let text = mapped.value.to_string();
+        // Nothing but an encapsulation says an Internet address in X.400.
+        let encapsulated = to_rfc822::mapping_a(&context, &mapped.value)
+            .transpose()
+            .map_err(|why| unroutable(&text, &why))?;
+        let island = self.config.routing.is_island(address.domain());
+        let routed = match &encapsulated {
+            // A preferred gateway is for replies: it alone converts nothing (RFC 2156 section 4.3.4).
+            Some(mailbox)
+                if mailbox.is_same_mailbox(address)
+                    && !island
+                    && to_x400::of_domain(&context, address.domain()).is_none() =>
+            {
+                None
+            }
+            _ => {
+                let beside = to_rfc822::beside_rfc_822(&context, &mapped.value);
+                self.routes.destinations(&beside).first().copied()
+            }
+        };
+        match (routed.filter(|route| *route != SMTP), encapsulated) {
+            // What the sender of a source route wants another to relay, we must want, too.
+            (Some(_), Some(mailbox)) if !mailbox.is_same_mailbox(address) && !may_relay => {
+                relayed(&mailbox)
+            }
+            (Some(peer), _) => Ok(Placed {
+                route: peer.to_owned(),
+                content_type: P22,
+                address: text,
+            }),
+            (None, _) if island => Err(unroutable(
+                &text,
+                "its domain is reached through X.400, and no neighbour has a route for it",
             )),
-            Some(Ok(mailbox)) => relayed(&mailbox),
-            Some(Err(text)) => Err(unroutable(&mapped.value.to_string(), &text)),
-            None => match self.routes.destinations(&mapped.value).first() {
-                Some(&SMTP) => relayed(address),
-                Some(peer) => Ok(Placed {
-                    route: (*peer).to_owned(),
-                    content_type: P22,
-                    address: mapped.value.to_string(),
-                }),
-                None if ours => Err(unroutable(
-                    &mapped.value.to_string(),
-                    "no X.400 neighbour has a route for it",
-                )),
-                None => relayed(address),
-            },
+            (None, Some(mailbox)) if self.config.gateway.is_ours(mailbox.domain()) => Err(
+                unroutable(&mailbox.to_string(), "it leads back to this gateway"),
+            ),
+            (None, Some(mailbox)) => relayed(&mailbox),
+            (None, None) if ours && routed.is_none() => {
+                Err(unroutable(&text, "no X.400 neighbour has a route for it"))
+            }
+            (None, None) => relayed(address),
         }
     }
 

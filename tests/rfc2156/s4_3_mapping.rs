@@ -282,6 +282,31 @@ fn s4_3_5_b_3_example_4_a_preferred_gateway_gets_the_whole_address() {
 }
 
 #[test]
+fn s4_3_5_b_3_what_does_not_route_or_lead_back_is_no_match() {
+    let whole = "/S=a/O=b/ADMD=atlas/C=fr/";
+    for table2 in ["ADMD$atlas.C$fr#fr#", "ADMD$atlas.C$fr#atlas.fr#"] {
+        let gate2 = (TableKind::Gate2, "C$fr#relay.example#");
+        let world = World::new("/C=GB/O=g/", &[(TableKind::Table2, table2), gate2]);
+        world.symmetrical("/S=a/O=b/ADMD=atlas/C=fr/@relay.example", whole);
+    }
+    // Nor is a gateway of one component: then it is this gateway.
+    let table2 = (TableKind::Table2, "ADMD$atlas.C$fr#atlas.fr#");
+    let gate2 = (TableKind::Gate2, "C$fr#relay#");
+    let world = World::new("/C=GB/O=g/", &[table2, gate2]);
+    world.symmetrical("/S=a/O=b/ADMD=atlas/C=fr/@gw.example.org", whole);
+    // One that leads back goes before the gateway.
+    let world = World::new(
+        "/C=GB/O=g/",
+        &[
+            table2,
+            (TableKind::Table1, "atlas.fr#ADMD$atlas.C$fr#"),
+            (TableKind::Gate2, "C$fr#relay.example#"),
+        ],
+    );
+    world.symmetrical("/S=a/O=b/@atlas.fr", whole);
+}
+
+#[test]
 fn s4_3_5_b_3_without_match_the_whole_address_is_at_this_gateway() {
     let world = World::with_pairs(&[("fr", "ADMD$atlas.C$fr")]);
     world.symmetrical(

@@ -191,6 +191,73 @@ fn an_encapsulated_internet_address_leaves_over_smtp() {
     );
 }
 
+/// Rules with this table 3 beside the others.
+fn with_gate1(gate1: &str, islands: &[&str]) -> Rules {
+    let mut rules = rules();
+    rules.tables.load(TableKind::Gate1, "gate1", gate1).unwrap();
+    rules.config.routing.islands = islands.iter().map(|island| (*island).to_owned()).collect();
+    rules
+}
+
+#[test]
+fn s4_3_4_stage_2_routes_are_asked_beside_the_rfc_822_attribute() {
+    // The domain belongs to X.400 by table 1, whatever the local part.
+    assert_eq!(
+        mail("<john_smith@org.example>"),
+        placed(
+            "hub",
+            "/RFC-822=john(u)smith(a)org.example/PRMD=ORG/ADMD=HUB/C=GB/"
+        )
+    );
+    // One that leads to no neighbour stays in the Internet.
+    assert_eq!(mail("<a_b@lone.example>"), placed(SMTP, "a_b@lone.example"));
+    // Routes that name the attribute do not count.
+    let mut rules = rules();
+    let by_attribute = crate::config::Route {
+        address: "/DD.RFC-822=*/ADMD= /C=GB/".parse().unwrap(),
+        to: "hub".into(),
+        cost: 0,
+        weight: 1,
+    };
+    let own = rules.config.gateway.address.clone();
+    rules.routes = Routes::new(rules.config.routing.clone(), &own, [by_attribute]);
+    let address: AddrSpec = "a@internet.example".parse().unwrap();
+    assert_eq!(rules.place_mail(&address, true).unwrap().route, SMTP);
+}
+
+#[test]
+fn s4_3_4_stage_2_an_island_of_the_internet_is_reached_through_x400() {
+    let gate1 = "island.example#PRMD$RELAY.ADMD$HUB.C$GB#\nfar.example#PRMD$FAR.ADMD$NONE.C$FR#\n";
+    let place = |rules: &Rules, address: &str| {
+        let placed = rules.place_mail(&address.parse().unwrap(), false);
+        placed
+            .map(|placed| (placed.route, placed.address))
+            .map_err(|r| r.status.to_string())
+    };
+    // A preferred gateway is no reason to convert.
+    let plain = with_gate1(gate1, &[]);
+    assert_eq!(place(&plain, "a@sub.island.example"), Err("5.7.1".into()));
+    let rules = with_gate1(gate1, &["Island.Example", "far.example"]);
+    assert_eq!(
+        place(&rules, "a@sub.island.example"),
+        placed(
+            "hub",
+            "/RFC-822=a(a)sub.island.example/PRMD=RELAY/ADMD=HUB/C=GB/"
+        )
+    );
+    assert_eq!(place(&rules, "a@myisland.example"), Err("5.7.1".into()));
+    assert_eq!(place(&rules, "a@far.example"), Err("5.1.1".into()));
+}
+
+#[test]
+fn s4_4_2_a_source_route_goes_by_x400_where_relaying_is_allowed() {
+    let address = "/RFC-822=jj(a)seismo.example/PRMD=AC/ADMD=HUB/C=GB/";
+    let through = format!("\"{address}\"@gw.example.org");
+    assert_eq!(mail(&format!("<{through}>")), placed("hub", address));
+    let refused = rules().place_mail(&through.parse().unwrap(), false);
+    assert_eq!(refused.unwrap_err().status, Status(5, 7, 1));
+}
+
 #[test]
 fn x400_neighbours_are_not_relayed_between_unless_configured() {
     let address = "/S=Smith/PRMD=X/ADMD=HUB/C=GB/".parse().unwrap();

@@ -112,6 +112,21 @@ pub fn mapping_a(context: &Context<'_>, address: &Attributes) -> Option<Result<A
     Some(read_parts(&parts))
 }
 
+/// The attributes beside the RFC-822 attribute: by them X.400 routes, and never by that one (section
+/// 4.3.4).
+#[must_use]
+pub fn beside_rfc_822(context: &Context<'_>, address: &Attributes) -> Attributes {
+    let mut beside = address.clone();
+    beside.remove(|attribute| {
+        attribute.key == Key::Dd
+            && (is_rfc822(context, &attribute.dd_type)
+                || to_x400::CONTINUATIONS
+                    .iter()
+                    .any(|dda_type| attribute.dd_type.eq_ignore_ascii_case(dda_type)))
+    });
+    beside
+}
+
 /// The address that the parts hold together, in printable or teletex form.
 fn read_parts(parts: &[&Attribute]) -> Result<AddrSpec, String> {
     let pairs: Vec<syntax::DomainDefined> = parts
@@ -262,6 +277,8 @@ fn local_part(left: &Attributes) -> String {
 }
 
 /// What the tables offer, best first: the attributes left for the local part, the domain, the line.
+///
+/// What table 2 has and does not lead back is as good as no match (step 3): then table 4 is asked.
 fn candidates(context: &Context<'_>, address: &Attributes) -> Vec<(Attributes, String, String)> {
     let mut found = Vec::new();
     // A domain of one label does not route to a gateway.
@@ -279,7 +296,8 @@ fn candidates(context: &Context<'_>, address: &Attributes) -> Vec<(Attributes, S
             };
             found.extend(left.map(|left| (left, domain, matched.place.to_owned())));
         }
-    } else if let Some(matched) = context.tables.gate2.lookup(address)
+    }
+    if let Some(matched) = context.tables.gate2.lookup(address)
         && routes(matched.domain)
     {
         found.push((

@@ -296,19 +296,23 @@ fn rest_of_address(
     role: Role,
     derived: Option<(Attributes, String)>,
 ) -> (Attributes, String) {
-    let derived = derived.or_else(|| match step_8(&context.tables.table1, domain) {
-        Ok(derived) => Some(derived),
-        Err(genuine) => genuine.derived,
-    });
-    if let Some(derived) = derived.filter(|(attributes, _)| attributes.has(Key::C)) {
-        return derived;
-    }
-    let preferred = match role {
+    let derived = derived
+        .filter(|(attributes, _)| attributes.has(Key::C))
+        .or_else(|| of_domain(context, domain));
+    let preferred = || match role {
         Role::ReturnPath => None,
         Role::Recipient | Role::Heading => context.tables.gate1.lookup(domain),
     };
-    match preferred {
-        Some(found) => (found.prefix.attributes(), found.place.to_owned()),
-        None => (context.gateway.address.clone(), "this gateway".to_owned()),
-    }
+    derived
+        .or_else(|| preferred().map(|found| (found.prefix.attributes(), found.place.to_owned())))
+        .unwrap_or_else(|| (context.gateway.address.clone(), "this gateway".to_owned()))
+}
+
+/// The attributes that table 1 has for `domain`, as far down as step 8 gets, and their line.
+#[must_use]
+pub fn of_domain(context: &Context<'_>, domain: &str) -> Option<(Attributes, String)> {
+    step_8(&context.tables.table1, domain)
+        .or_else(|genuine| genuine.derived.ok_or(()))
+        .ok()
+        .filter(|(attributes, _)| attributes.has(Key::C))
 }
