@@ -10,6 +10,7 @@ use mixgate::mixer::address::prefix::Prefix;
 use mixgate::mixer::address::{or_address, syntax};
 
 mod pairs;
+mod px;
 
 fn main() {
     let arguments = Arguments::from_args();
@@ -27,6 +28,7 @@ fn main() {
         trial("a_registered_table_answers_line_by_line", registered_table),
         trial("addresses_in_the_wild_are_read", addresses),
         trial("printed_pairs_hold", pairs::hold),
+        trial("rfc_2163_printed_px_records_hold", px::hold),
     ];
     libtest_mimic::run(&arguments, trials).exit();
 }

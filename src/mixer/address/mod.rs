@@ -13,6 +13,7 @@ pub mod or_address;
 pub mod personal_name;
 pub mod prefix;
 pub mod psap;
+pub mod px;
 pub mod repeated;
 pub mod syntax;
 pub mod to_rfc822;
