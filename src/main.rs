@@ -35,6 +35,8 @@ enum Command {
     Queue(cli::queue::Arguments),
     /// See, call and steer the neighbours
     Peer(cli::peer::Arguments),
+    /// Have the running gateway take its tables, profiles and routes again
+    Reload(cli::reload::Arguments),
     /// A test X.400 MTA that takes messages
     P1Sink(cli::p1::SinkArguments),
     /// A test X.400 MTA that sends messages
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Command::Address(arguments) => cli::address::run(arguments),
         Command::Queue(arguments) => cli::queue::run(arguments),
         Command::Peer(arguments) => cli::peer::run(arguments),
+        Command::Reload(arguments) => cli::reload::run(arguments),
         Command::P1Sink(arguments) => cli::p1::sink(arguments),
         Command::P1Source(arguments) => cli::p1::source(*arguments),
     };

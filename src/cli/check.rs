@@ -69,14 +69,17 @@ pub fn show(command: ConfigCommand) -> Outcome {
 
 /// Loads a configuration and all it names.
 pub fn load(path: &Path) -> Result<Rules, Failure> {
-    Rules::load(path).map_err(|problems| {
-        let shown: Vec<String> = problems.iter().map(Problem::to_string).collect();
-        let count = match problems.len() {
-            1 => "one problem".to_owned(),
-            count => format!("{count} problems"),
-        };
-        Failure::Config(format!("{count}\n{}", shown.join("\n")))
-    })
+    Rules::load(path).map_err(|problems| faulty(&problems))
+}
+
+/// Each fault of a configuration.
+pub fn faulty(problems: &[Problem]) -> Failure {
+    let shown: Vec<String> = problems.iter().map(Problem::to_string).collect();
+    let count = match problems.len() {
+        1 => "one problem".to_owned(),
+        count => format!("{count} problems"),
+    };
+    Failure::Config(format!("{count}\n{}", shown.join("\n")))
 }
 
 /// What a configuration allows and may not mean.

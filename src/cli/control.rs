@@ -1,8 +1,8 @@
 //! What the commands share that ask a running gateway over its control socket.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
-use mixgate::config::DEFAULT_PATH;
+use mixgate::config::{Config, DEFAULT_PATH};
 use mixgate::gateway::control::{Client, ControlError};
 use mixgate::gateway::rules::Rules;
 use mixgate::queue::commands::Refused;
@@ -24,22 +24,44 @@ pub struct Options {
 }
 
 impl Options {
-    /// The rules of the configuration, and a runtime to ask on.
-    pub fn load(&self) -> Result<(Rules, Runtime), Failure> {
-        let rules = super::check::load(&self.config)?;
-        Ok((rules, Builder::new_current_thread().enable_all().build()?))
+    /// The gateway, and a runtime to ask on.
+    pub fn load(&self) -> Result<(Gateway, Runtime), Failure> {
+        let path = self.config.clone();
+        let (config, _) =
+            Config::load(&path).map_err(|problems| super::check::faulty(&problems))?;
+        let runtime = Builder::new_current_thread().enable_all().build()?;
+        Ok((Gateway { path, config }, runtime))
     }
 }
 
-/// The answer of the running gateway; `None` if none runs.
-pub async fn call<Q: Serialize, A: DeserializeOwned>(
-    rules: &Rules,
-    request: &Q,
-) -> Result<Option<A>, Failure> {
-    match Client::connect(&rules.config.control.socket).await {
-        Ok(mut gateway) => gateway.call(request).await.map(Some).map_err(unanswered),
-        Err(ControlError::NotRunning(_)) => Ok(None),
-        Err(error) => Err(unanswered(error)),
+/// A gateway that may be running. What its configuration names is not looked at to ask it: a table with a
+/// fault must not keep the queue from being seen.
+pub struct Gateway {
+    path: PathBuf,
+    config: Config,
+}
+
+impl Gateway {
+    /// Its answer; `None` if it does not run.
+    pub async fn call<Q: Serialize, A: DeserializeOwned>(
+        &self,
+        request: &Q,
+    ) -> Result<Option<A>, Failure> {
+        match Client::connect(self.socket()).await {
+            Ok(mut gateway) => gateway.call(request).await.map(Some).map_err(unanswered),
+            Err(ControlError::NotRunning(_)) => Ok(None),
+            Err(error) => Err(unanswered(error)),
+        }
+    }
+
+    /// Where it listens for commands.
+    pub fn socket(&self) -> &Path {
+        &self.config.control.socket
+    }
+
+    /// All it works by, for what is done without it.
+    pub fn rules(&self) -> Result<Rules, Failure> {
+        super::check::load(&self.path)
     }
 }
 

@@ -11,4 +11,5 @@ pub mod input;
 pub mod p1;
 pub mod peer;
 pub mod queue;
+pub mod reload;
 pub mod serve;

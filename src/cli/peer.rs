@@ -7,10 +7,9 @@ use std::io::{self, Write as _};
 use clap::Subcommand;
 use jiff::tz::TimeZone;
 use mixgate::gateway::peers::{self, Peers, Request, Response};
-use mixgate::gateway::rules::Rules;
 use mixgate::gateway::service::Asked;
 
-use super::control::{Options, call, failure, line};
+use super::control::{Gateway, Options, failure, line};
 use super::exit::{Failure, Outcome};
 
 /// `mixgate peer`.
@@ -45,7 +44,7 @@ struct Named {
 /// Asks, and prints the answer.
 pub fn run(arguments: Arguments) -> Outcome {
     let json = arguments.options.json;
-    let (rules, runtime) = arguments.options.load()?;
+    let (gateway, runtime) = arguments.options.load()?;
     let request = match arguments.command {
         Command::List => Request::List,
         Command::Show(Named { name }) => Request::Show(name),
@@ -53,16 +52,16 @@ pub fn run(arguments: Arguments) -> Outcome {
         Command::Enable(Named { name }) => Request::Enable(name),
         Command::Disable(Named { name }) => Request::Disable(name),
     };
-    let response = runtime.block_on(ask(rules, request.clone()))?;
+    let response = runtime.block_on(ask(&gateway, request.clone()))?;
     print(&request, &response, json)
 }
 
 /// The running gateway's answer, or that of its configuration if none runs.
-async fn ask(rules: Rules, request: Request) -> Result<Response, Failure> {
-    match call(&rules, &Asked::Peer(request.clone())).await? {
+async fn ask(gateway: &Gateway, request: Request) -> Result<Response, Failure> {
+    match gateway.call(&Asked::Peer(request.clone())).await? {
         Some(response) => Ok(response),
         None => {
-            let peers = Peers::alone(rules, &request)?;
+            let peers = Peers::alone(gateway.rules()?, &request)?;
             Ok(peers.handle(request).await)
         }
     }

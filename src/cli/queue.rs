@@ -9,11 +9,10 @@ use std::path::PathBuf;
 use clap::Subcommand;
 use jiff::Timestamp;
 use jiff::tz::TimeZone;
-use mixgate::gateway::rules::Rules;
 use mixgate::queue::commands::{self, Request, Response};
 use mixgate::queue::{Change, Filter, ItemId, State};
 
-use super::control::{Options, call, failure, line};
+use super::control::{Gateway, Options, failure, line};
 use super::exit::{Failure, Outcome};
 
 /// `mixgate queue`.
@@ -119,9 +118,9 @@ impl Which {
 /// Asks, and prints the answer.
 pub fn run(arguments: Arguments) -> Outcome {
     let json = arguments.options.json;
-    let (rules, runtime) = arguments.options.load()?;
+    let (gateway, runtime) = arguments.options.load()?;
     let request = match arguments.command {
-        Command::List(which) => return runtime.block_on(list(&rules, which, json)),
+        Command::List(which) => return runtime.block_on(list(&gateway, which, json)),
         Command::Show { id } => Request::Show(id),
         Command::Hold(which) => which.change(Change::Hold),
         Command::Release(which) => which.change(Change::Release),
@@ -135,16 +134,16 @@ pub fn run(arguments: Arguments) -> Outcome {
             folder: folder.canonicalize()?,
         },
     };
-    let response = runtime.block_on(ask(&rules, request))?;
+    let response = runtime.block_on(ask(&gateway, request))?;
     print(&response, json)
 }
 
 /// Lists page by page.
-async fn list(rules: &Rules, which: Which, json: bool) -> Outcome {
+async fn list(gateway: &Gateway, which: Which, json: bool) -> Outcome {
     let (mut filter, _) = which.filter();
     filter.limit = commands::PAGE;
     loop {
-        let response = ask(rules, Request::List(filter.clone())).await?;
+        let response = ask(gateway, Request::List(filter.clone())).await?;
         print(&response, json)?;
         match response {
             Response::Items(items) if items.len() >= commands::PAGE as usize => {
@@ -156,10 +155,11 @@ async fn list(rules: &Rules, which: Which, json: bool) -> Outcome {
 }
 
 /// The running gateway's answer, or the store's own if none runs.
-async fn ask(rules: &Rules, request: Request) -> Result<Response, Failure> {
-    let response = match call(rules, &request).await? {
+async fn ask(gateway: &Gateway, request: Request) -> Result<Response, Failure> {
+    let response = match gateway.call(&request).await? {
         Some(response) => response,
         None => {
+            let rules = gateway.rules()?;
             let store = rules
                 .config
                 .queue

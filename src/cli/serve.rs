@@ -44,6 +44,7 @@ pub fn run(arguments: Arguments) -> Outcome {
             .map_err(|error| unopened(&error))?;
         let mut terminate = signal(SignalKind::terminate())?;
         let mut interrupt = signal(SignalKind::interrupt())?;
+        let mut hangup = signal(SignalKind::hangup())?;
         let service = Service::start(rules, store)
             .await
             .map_err(|error| Failure::Unavailable(format!("cannot listen: {error}")))?;
@@ -54,9 +55,13 @@ pub fn run(arguments: Arguments) -> Outcome {
             ..
         } = &service;
         tracing::info!(?smtp, ?x400, ?x400_tls, "started");
-        tokio::select! {
-            _ = terminate.recv() => {}
-            _ = interrupt.recv() => {}
+        loop {
+            tokio::select! {
+                _ = terminate.recv() => break,
+                _ = interrupt.recv() => break,
+                // What comes of it stands in the log.
+                _ = hangup.recv() => drop(service.gateway().reload().await),
+            }
         }
         tracing::info!("stopping; another signal ends it at once");
         tokio::select! {

@@ -7,6 +7,7 @@ pub mod deliver;
 pub mod log;
 pub mod peers;
 mod quarantine;
+pub mod reload;
 pub mod report;
 pub mod route;
 pub mod rules;

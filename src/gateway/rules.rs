@@ -5,7 +5,7 @@
 
 use std::collections::BTreeMap;
 use std::fs;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use jiff::Timestamp;
 
@@ -34,6 +34,8 @@ pub const REPORT: &str = "report";
 /// A configuration and all it names.
 #[derive(Debug, Clone, Default)]
 pub struct Rules {
+    /// Where the configuration was read.
+    pub file: PathBuf,
     /// The configuration.
     pub config: Config,
     /// The mapping tables.
@@ -124,6 +126,7 @@ impl Rules {
             }
         }
         Ok(Self {
+            file: path.to_owned(),
             tables,
             routes,
             profiles,

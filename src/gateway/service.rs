@@ -13,6 +13,7 @@ use super::accept::transfer::TransferIn;
 use super::control::{Control, Handler};
 use super::deliver::Deliverer;
 use super::peers::{self, Peers};
+use super::reload::Reloaded;
 use super::rules::Rules;
 use super::{Gateway, clock};
 use crate::mixer::domain;
@@ -116,6 +117,8 @@ struct Operator {
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Asked {
+    /// To take the configuration again.
+    Reload,
     /// Of the neighbours.
     Peer(peers::Request),
     /// Of the queue.
@@ -127,6 +130,7 @@ pub enum Asked {
 #[derive(Debug, Serialize)]
 #[serde(untagged)]
 enum Answered {
+    Reload(Reloaded),
     Peer(peers::Response),
     Queue(commands::Response),
 }
@@ -138,6 +142,7 @@ impl Handler for Operator {
     async fn handle(&self, asked: Asked) -> Answered {
         let (store, rules) = (self.gateway.store(), self.gateway.rules());
         match asked {
+            Asked::Reload => Answered::Reload(self.gateway.reload().await),
             Asked::Peer(request) => Answered::Peer(self.peers.handle(request).await),
             Asked::Queue(request) => {
                 self.peers.forgive(&request).await;

@@ -21,6 +21,7 @@ mod neighbours;
 mod peers;
 mod pins;
 mod quarantine;
+mod reload;
 mod serve;
 mod taken;
 mod transfers;

@@ -16,10 +16,10 @@ use crate::neighbours::{self, MailUser, MtaUser, Neighbours};
 use crate::world::{PATIENCE, World, free_address};
 
 /// A person who speaks SMTP.
-struct Telnet(BufReader<TcpStream>);
+pub struct Telnet(BufReader<TcpStream>);
 
 impl Telnet {
-    async fn connect(world: &World) -> Self {
+    pub async fn connect(world: &World) -> Self {
         let stream = TcpStream::connect(world.smtp).await.unwrap();
         let mut telnet = Self(BufReader::new(stream));
         assert_eq!(telnet.answer().await, "220");
@@ -38,11 +38,11 @@ impl Telnet {
         }
     }
 
-    async fn say(&mut self, text: &str) {
+    pub async fn say(&mut self, text: &str) {
         self.0.get_mut().write_all(text.as_bytes()).await.unwrap();
     }
 
-    async fn ask(&mut self, line: &str, code: &str) {
+    pub async fn ask(&mut self, line: &str, code: &str) {
         self.say(&format!("{line}\r\n")).await;
         assert_eq!(self.answer().await, code, "{line}");
     }
