@@ -102,7 +102,7 @@ fn s4_1_3_faults_say_where() {
         ("", 0),
     ] {
         assert_eq!(
-            or_address::parse(text).expect_err(text).offset,
+            or_address::parse(text).expect_err(text).offset(),
             offset,
             "{text}"
         );

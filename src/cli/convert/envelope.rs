@@ -65,12 +65,15 @@ impl Stated {
 
 /// A mailbox, or an O/R address as one of ours.
 fn mailbox(text: &str, rules: &Rules) -> Result<AddrSpec, Failure> {
-    match explain::read(text).map_err(Failure::Data)? {
+    match explain::read(text)
+        .map_err(|fault| Failure::Data(format!("`{text}` is no address: {fault}")))?
+    {
         Written::Mailbox(mailbox) => Ok(mailbox),
-        Written::OrAddress(address) => {
-            AddrSpec::new(address.to_string(), rules.config.gateway.name.clone())
-                .map_err(|error| Failure::Data(format!("{text}: {error}")))
-        }
+        Written::OrAddress(address) => AddrSpec::new(
+            address.attributes.to_string(),
+            rules.config.gateway.name.clone(),
+        )
+        .map_err(|error| Failure::Data(format!("{text}: {error}"))),
     }
 }
 

@@ -4,6 +4,9 @@
 //! (component ordering). Values are kept in the textual encoding the table names, without the `$`
 //! quoting, which belongs to [`super::or_address`].
 
+use std::hash::{Hash, Hasher};
+use std::ops::Range;
+
 /// What an attribute is. The order is that of the hierarchy: the most significant first.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 pub enum Key {
@@ -257,8 +260,8 @@ impl Key {
     }
 }
 
-/// One attribute.
-#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+/// One attribute. Where it was written is no part of what it is: it does not count in comparisons.
+#[derive(Debug, Clone)]
 pub struct Attribute {
     /// What it is.
     pub key: Key,
@@ -266,6 +269,22 @@ pub struct Attribute {
     pub dd_type: String,
     /// The value, in the encoding of the key table.
     pub value: String,
+    /// The octets of the text, keyword and value, that it was read from, if it was.
+    pub span: Option<Range<usize>>,
+}
+
+impl PartialEq for Attribute {
+    fn eq(&self, other: &Self) -> bool {
+        (self.key, &self.dd_type, &self.value) == (other.key, &other.dd_type, &other.value)
+    }
+}
+
+impl Eq for Attribute {}
+
+impl Hash for Attribute {
+    fn hash<H: Hasher>(&self, state: &mut H) {
+        (self.key, &self.dd_type, &self.value).hash(state);
+    }
 }
 
 impl Attribute {
@@ -276,6 +295,7 @@ impl Attribute {
             key,
             dd_type: String::new(),
             value: value.into(),
+            span: None,
         }
     }
 
@@ -286,6 +306,16 @@ impl Attribute {
             key: Key::Dd,
             dd_type: dd_type.into(),
             value: value.into(),
+            span: None,
+        }
+    }
+
+    /// The same attribute, read from these octets of a text.
+    #[must_use]
+    pub fn written_at(self, span: Range<usize>) -> Self {
+        Self {
+            span: Some(span),
+            ..self
         }
     }
 }

@@ -4,10 +4,12 @@
 //! RFC 2156 sections 4.3.4 and 4.3.5, told to a person or to a program.
 
 use std::fmt;
+use std::ops::Range;
 
 use serde::Serialize;
 
-use super::{Attributes, Role, or_address, syntax, to_rfc822, to_x400};
+use super::fault::carets;
+use super::{Attributes, Fault, Role, or_address, styles, syntax, to_rfc822, to_x400};
 use crate::mixer::context::Context;
 use crate::mixer::outcome::{Note, Refusal, Unconverted};
 use crate::rfc822::address::{AddrSpec, AddressList};
@@ -18,21 +20,20 @@ pub enum Written {
     /// A mailbox: `jane@example.org`, `Jane <jane@example.org>`.
     Mailbox(AddrSpec),
     /// An O/R address: `/S=Jane/…/`, `S=Jane; …`, `X400:…`.
-    OrAddress(Attributes),
+    OrAddress(styles::Reading),
 }
 
 /// Reads an address in any textual form.
 ///
 /// # Errors
 /// The text is neither a mailbox nor an O/R address; says where it stops being the likelier one.
-pub fn read(text: &str) -> Result<Written, String> {
-    let text = text.trim();
-    if let Ok(mailbox) = text.parse() {
+pub fn read(text: &str) -> Result<Written, Fault> {
+    if let Ok(mailbox) = text.trim().parse() {
         return Ok(Written::Mailbox(mailbox));
     }
-    let error = match or_address::parse_input(text) {
-        Ok(attributes) => return Ok(Written::OrAddress(attributes)),
-        Err(error) => error,
+    let fault = match styles::read(text) {
+        Ok(reading) => return Ok(Written::OrAddress(reading)),
+        Err(fault) => fault,
     };
     let list = AddressList::parse(text.as_bytes());
     let mut mailboxes = list.mailboxes();
@@ -40,10 +41,11 @@ pub fn read(text: &str) -> Result<Written, String> {
         (Some(mailbox), None) if list.malformed.is_empty() => {
             Ok(Written::Mailbox(mailbox.address.clone()))
         }
-        _ if text.contains('@') && !text.contains('=') => Err(format!(
-            "`{text}` is no mailbox: expected local-part@domain"
+        _ if text.contains('@') && !text.contains('=') => Err(Fault::new(
+            "RFC 5322 3.4.1",
+            "no mailbox: expected local-part@domain",
         )),
-        _ => Err(format!("`{text}` is no address: {error}")),
+        _ => Err(fault),
     }
 }
 
@@ -99,8 +101,13 @@ pub struct Answer {
 pub enum Refused {
     /// The text is no address.
     Unreadable {
-        /// What is wrong and where.
+        /// What is wrong.
         text: String,
+        /// The clause it offends; one without the name of a text is a section of RFC 2156.
+        section: &'static str,
+        /// The octets at fault.
+        #[serde(skip_serializing_if = "Option::is_none")]
+        span: Option<Range<usize>>,
     },
     /// It cannot be mapped.
     Refusal(Refusal),
@@ -128,6 +135,15 @@ impl Answer {
         }
     }
 
+    fn unreadable(mut self, fault: Fault) -> Self {
+        self.refused = Some(Refused::Unreadable {
+            text: fault.text,
+            section: fault.clause,
+            span: fault.span,
+        });
+        self
+    }
+
     fn refused(mut self, error: Unconverted) -> Self {
         self.refused = Some(match error {
             Unconverted::Refused(refusal) => Refused::Refusal(refusal),
@@ -145,17 +161,15 @@ pub fn to_x400(context: &Context<'_>, text: &str) -> Answer {
     let mut answer = Answer::new(text, Direction::ToX400);
     let mailbox = match read(text) {
         Ok(Written::Mailbox(mailbox)) => mailbox,
-        Ok(Written::OrAddress(attributes)) => {
-            answer.mapped = Some(attributes.to_string());
-            answer.f401 = Some(or_address::f401(&attributes));
+        Ok(Written::OrAddress(reading)) => {
+            answer.mapped = Some(reading.attributes.to_string());
+            answer.f401 = Some(or_address::f401(&reading.attributes));
+            answer.notes = reading.notes;
             answer.rule = Some("an O/R address already".to_owned());
             answer.section = Some("4.1.3");
             return answer;
         }
-        Err(text) => {
-            answer.refused = Some(Refused::Unreadable { text });
-            return answer;
-        }
+        Err(fault) => return answer.unreadable(fault),
     };
     match to_x400::map(context, &mailbox, Role::Recipient) {
         Err(error) => answer.refused(error),
@@ -178,16 +192,13 @@ pub fn to_x400(context: &Context<'_>, text: &str) -> Answer {
 #[must_use]
 pub fn to_smtp(context: &Context<'_>, text: &str) -> Answer {
     let mut answer = Answer::new(text, Direction::ToSmtp);
-    let attributes = match read(text) {
-        Ok(Written::OrAddress(attributes)) => attributes,
+    let (attributes, mut notes) = match read(text) {
+        Ok(Written::OrAddress(reading)) => (reading.attributes, reading.notes),
         Ok(Written::Mailbox(mailbox)) => match to_x400::map(context, &mailbox, Role::Recipient) {
-            Ok(mapped) => mapped.value,
+            Ok(mapped) => (mapped.value, Vec::new()),
             Err(error) => return answer.refused(error),
         },
-        Err(text) => {
-            answer.refused = Some(Refused::Unreadable { text });
-            return answer;
-        }
+        Err(fault) => return answer.unreadable(fault),
     };
     answer.f401 = Some(or_address::f401(&attributes));
     match to_rfc822::map(context, &attributes, Role::Recipient) {
@@ -200,7 +211,8 @@ pub fn to_smtp(context: &Context<'_>, text: &str) -> Answer {
             answer.mapped = Some(mapped.value.to_string());
             answer.rule = Some(mapped.rule);
             answer.section = Some(mapped.section);
-            answer.notes = mapped.notes;
+            notes.extend(mapped.notes);
+            answer.notes = notes;
             answer
         }
     }
@@ -227,15 +239,16 @@ pub fn explain(context: &Context<'_>, text: &str) -> Answer {
             }
             answer
         }
-        Ok(Written::OrAddress(attributes)) => {
+        Ok(Written::OrAddress(reading)) => {
             let mut answer = to_smtp(context, text);
-            answer.details.extend(parts(&attributes));
+            let attributes = &reading.attributes;
+            answer.details.push(format!("written as {}", reading.style));
+            answer.details.extend(parts(attributes));
             let faults = attributes.iter().filter_map(syntax::fault);
-            let faults = faults.chain(syntax::incomplete(&attributes));
-            let faults = faults.chain(syntax::out_of_bounds(&attributes));
-            answer
-                .details
-                .extend(faults.map(|fault| format!("fault: {fault}")));
+            let faults = faults.chain(syntax::incomplete(attributes));
+            let faults = faults.chain(syntax::out_of_bounds(attributes));
+            let told = faults.map(|fault| format!("fault: {fault} ({})", fault.clause));
+            answer.details.extend(told);
             answer
         }
         Err(_) => to_smtp(context, text),
@@ -262,13 +275,18 @@ impl fmt::Display for Answer {
     /// A few lines for a person.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         writeln!(f, "{}", self.address)?;
+        if let Some(Refused::Unreadable { span, .. }) = &self.refused {
+            let carets = span.clone().and_then(|span| carets(&self.address, span));
+            carets.map_or(Ok(()), |carets| writeln!(f, "{carets}"))?;
+        }
         if let Some(mapped) = &self.mapped {
             writeln!(f, "  -> {mapped}")?;
         }
         match &self.refused {
-            Some(Refused::Unreadable { text } | Refused::Missing { text }) => {
-                writeln!(f, "  refused: {text}")?;
+            Some(Refused::Unreadable { text, section, .. }) => {
+                writeln!(f, "  refused: {text} ({section})")?;
             }
+            Some(Refused::Missing { text }) => writeln!(f, "  refused: {text}")?,
             Some(Refused::Refusal(refusal)) => writeln!(f, "  refused: {refusal}")?,
             None => {}
         }

@@ -284,9 +284,7 @@ fn read_prefix(
 ) -> Result<Prefix, (usize, usize, String)> {
     let prefix: Prefix = text
         .parse()
-        .map_err(|error: super::or_address::SyntaxError| {
-            (number, column + error.offset, error.text)
-        })?;
+        .map_err(|fault: super::Fault| (number, column + fault.offset(), fault.text))?;
     match prefix.fault() {
         Some(fault) if hierarchy_only => Err((number, column, fault)),
         _ => Ok(prefix),
@@ -307,7 +305,7 @@ fn add_domain(
     let attributes = target.attributes();
     let fault = attributes.iter().find_map(syntax::fault);
     if let Some(fault) = fault.or_else(|| syntax::out_of_bounds(&attributes)) {
-        return Err((line.number, line.target_column, fault));
+        return Err((line.number, line.target_column, fault.text));
     }
     refuse_second(table.0.get(&key), other.0.get(&key), &target, line.number)?;
     let place = format!("{file}:{}", line.number);

@@ -7,7 +7,9 @@ pub mod descriptor;
 pub mod directory_name;
 pub mod envelope;
 pub mod explain;
+pub mod fault;
 pub mod identifier;
+pub mod imcea;
 pub mod mcgam;
 pub mod or_address;
 pub mod personal_name;
@@ -15,12 +17,14 @@ pub mod prefix;
 pub mod psap;
 pub mod px;
 pub mod repeated;
+pub mod styles;
 pub mod syntax;
 pub mod to_rfc822;
 pub mod to_x400;
 pub mod wire;
 
 pub use attributes::{Attribute, Attributes, Key};
+pub use fault::Fault;
 
 use super::outcome::{Note, RecipientMapping, RecipientOutcome, Refusal, Status};
 

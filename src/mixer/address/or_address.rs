@@ -3,33 +3,16 @@
 //! RFC 2156 section 4.1.3 (`std-or-address`, `std-or-address-input`), the ordered keywords of
 //! section 4.1.1, the order of section 4.3.3, and the form of F.401 annex B.
 
+use std::collections::BTreeMap;
 use std::fmt;
+use std::ops::Range;
 use std::str::FromStr;
 
 use super::attributes::{Attribute, Attributes, Key};
-use super::personal_name;
+use super::fault::Fault;
+use super::{personal_name, styles, syntax};
 use crate::mixer::basic::printable::{self, is_ps_char};
-
-/// What is wrong with an address, and where.
-#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{text} at offset {offset}")]
-pub struct SyntaxError {
-    /// Octets before the fault.
-    pub offset: usize,
-    /// What was found and what was expected.
-    pub text: String,
-}
-
-impl SyntaxError {
-    /// A fault at `offset`.
-    #[must_use]
-    pub fn new(offset: usize, text: impl Into<String>) -> Self {
-        Self {
-            offset,
-            text: text.into(),
-        }
-    }
-}
+use crate::mixer::outcome::Note;
 
 /// The longest text read as an address; a maximal O/R address with every character quoted fits.
 pub const LONGEST: usize = 16 * 1024;
@@ -37,13 +20,36 @@ pub const LONGEST: usize = 16 * 1024;
 /// The most attributes one address may have: each key once, four units, four domain-defined ones.
 const MOST_ATTRIBUTES: usize = 64;
 
+/// The clause of the syntax.
+const SYNTAX: &str = "4.1.3";
+/// The clause of the keywords.
+const KEYWORDS: &str = "4.1.1";
+
 /// How strictly a text is read.
-#[derive(Clone, Copy)]
-struct Style {
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Rules {
     /// `/` separates, and `=` stands in no value.
-    slash_separates: bool,
-    /// An Internet address may stand as it is in an RFC-822 attribute.
-    bare_rfc822: bool,
+    pub slash_separates: bool,
+    /// What people and other systems write is understood, as [`styles`] says.
+    pub tolerant: bool,
+}
+
+/// A character, and the octets it has in the text as its writer gave it.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Letter {
+    pub character: char,
+    pub start: usize,
+    pub end: usize,
+}
+
+/// The characters of `text`, which stands `offset` octets into what its writer gave.
+pub(super) fn letters(text: &str, offset: usize) -> Vec<Letter> {
+    let letter = |(start, character): (usize, char)| Letter {
+        character,
+        start: offset + start,
+        end: offset + start + character.len_utf8(),
+    };
+    text.char_indices().map(letter).collect()
 }
 
 /// Reads `std-or-address-input`: `/` and `;` both separate, either may be missing at the ends.
@@ -51,85 +57,94 @@ struct Style {
 /// # Errors
 /// Says where the text leaves the syntax: an unknown keyword, a key given twice, a character that
 /// has no place there. Values are not yet checked against their encoding.
-pub fn parse(text: &str) -> Result<Attributes, SyntaxError> {
-    read(
-        text,
-        Style {
-            slash_separates: true,
-            bare_rfc822: false,
-        },
-    )
+pub fn parse(text: &str) -> Result<Attributes, Fault> {
+    too_long(text)?;
+    let strict = Rules {
+        slash_separates: true,
+        tolerant: false,
+    };
+    read(&letters(text, 0), strict).map(|reading| reading.0)
 }
 
-/// Reads what a person writes: as [`parse`], and also `X400:` before it, quotes around it, bare `/`
-/// and `=` in values where `;` separates, and `DDA:RFC-822=user@example.org`.
+/// Reads what a person writes, in any of the [`styles`].
 ///
 /// # Errors
 /// As [`parse`].
-pub fn parse_input(text: &str) -> Result<Attributes, SyntaxError> {
-    let start = text.trim_start();
-    let prefixes = ["X400:", "x400;", "X.400:"];
-    let prefix = prefixes.into_iter().find(|prefix| {
-        let head = start.get(..prefix.len());
-        head.is_some_and(|head| head.eq_ignore_ascii_case(prefix))
-    });
-    let bare = start.get(prefix.map_or(0, str::len)..).unwrap_or(start);
-    let bare = bare.trim();
-    let bare = bare
-        .strip_prefix('"')
-        .and_then(|inside| inside.strip_suffix('"'))
-        .unwrap_or(bare);
-    let style = |slash_separates| Style {
-        slash_separates,
-        bare_rfc822: true,
-    };
-    read(bare, style(true)).or_else(|error| {
-        if bare.starts_with('/') {
-            return Err(error);
-        }
-        read(bare, style(false)).map_err(|_| error)
-    })
+pub fn parse_input(text: &str) -> Result<Attributes, Fault> {
+    styles::read(text).map(|reading| reading.attributes)
 }
 
-/// Reads attributes.
-fn read(text: &str, style: Style) -> Result<Attributes, SyntaxError> {
-    if text.len() > LONGEST {
-        return Err(SyntaxError::new(LONGEST, "the address is too long"));
+/// Refuses a text beyond all bounds.
+pub(super) fn too_long(text: &str) -> Result<(), Fault> {
+    match text.len() {
+        0..=LONGEST => Ok(()),
+        length => Err(Fault::at(
+            LONGEST..length,
+            SYNTAX,
+            "the address is too long",
+        )),
     }
-    let mut gathered = Gathered::default();
+}
+
+/// Reads attributes; with notes of what was understood beyond the syntax.
+pub(super) fn read(letters: &[Letter], rules: Rules) -> Result<(Attributes, Vec<Note>), Fault> {
+    let mut gathered = Gathered {
+        tolerant: rules.tolerant,
+        ..Gathered::default()
+    };
     let mut pair = Pair::default();
-    let mut characters = text.char_indices();
-    while let Some((offset, c)) = characters.next() {
-        if c == ';' || (c == '/' && style.slash_separates) {
-            std::mem::take(&mut pair).end(&mut gathered)?;
-        } else if c == '$' {
-            match characters.next() {
-                Some((_, quoted)) if is_ps_char(quoted) => pair.push(offset, quoted),
-                _ => return Err(SyntaxError::new(offset, "`$` quotes nothing")),
+    let mut rest = letters.iter();
+    while let Some(letter) = rest.next() {
+        let fault = |text: String| Err(Fault::at(letter.start..letter.end, SYNTAX, text));
+        match letter.character {
+            ';' => std::mem::take(&mut pair).end(&mut gathered)?,
+            '/' if rules.slash_separates && !pair.goes_on(rest.as_slice(), rules) => {
+                std::mem::take(&mut pair).end(&mut gathered)?
             }
-        } else if c == '=' && pair.start.is_none() {
-            return Err(SyntaxError::new(offset, "`=` without a keyword"));
-        } else if c == '=' && !pair.in_value {
-            pair.in_value = true;
-        } else if c == '=' && style.slash_separates {
-            return Err(SyntaxError::new(
-                offset,
-                "a second `=`; in a value write `$=`",
-            ));
-        } else if is_ps_char(c) || matches!(c, '{' | '}' | '*' | '|') {
-            pair.push(offset, c);
-        } else if style.bare_rfc822 && c.is_ascii_graphic() && pair.is_rfc822() {
-            pair.bare = true;
-            pair.push(offset, c);
-        } else {
-            return Err(SyntaxError::new(
-                offset,
-                format!("the character {c:?} cannot stand in an O/R address"),
-            ));
+            '$' => match rest.next() {
+                Some(quoted) if is_ps_char(quoted.character) => pair.push(Letter {
+                    start: letter.start,
+                    ..*quoted
+                }),
+                _ => return fault("`$` quotes nothing".to_owned()),
+            },
+            '=' if pair.span.is_none() => return fault("`=` without a keyword".to_owned()),
+            '=' if !pair.in_value => pair.in_value = true,
+            '=' => {
+                if let Some(fault) = pair.comma_for_semicolon() {
+                    return Err(fault);
+                }
+                if rules.slash_separates {
+                    return fault("a second `=`; in a value write `$=`".to_owned());
+                }
+                pair.push(*letter);
+            }
+            c if is_ps_char(c) || matches!(c, '{' | '}' | '*' | '|') => pair.push(*letter),
+            c if rules.tolerant && c.is_ascii_graphic() && pair.is_internet(&gathered) => {
+                pair.bare = true;
+                pair.push(*letter);
+            }
+            '_' if rules.tolerant && pair.in_value => {
+                gathered.note(
+                    "`_`",
+                    "goes as the octet 095, no character of PrintableString",
+                );
+                for character in "{095}".chars() {
+                    pair.push(Letter {
+                        character,
+                        ..*letter
+                    });
+                }
+            }
+            c => {
+                return fault(format!(
+                    "the character {c:?} cannot stand in an O/R address"
+                ));
+            }
         }
     }
     pair.end(&mut gathered)?;
-    gathered.attributes(text.len())
+    gathered.attributes()
 }
 
 /// A `key=value` being read.
@@ -137,187 +152,307 @@ fn read(text: &str, style: Style) -> Result<Attributes, SyntaxError> {
 struct Pair {
     keyword: String,
     value: String,
-    start: Option<usize>,
+    /// The octets of the text it takes; `None` as long as it has not begun.
+    span: Option<Range<usize>>,
     in_value: bool,
     /// The value holds characters that only an Internet address has.
     bare: bool,
+    /// The last comma of the value: where it stands in the text, and what of the value precedes it.
+    comma: Option<(Range<usize>, usize)>,
 }
 
 impl Pair {
-    /// Whether the value is that of an RFC-822 attribute, or of its kin in other gateways.
-    fn is_rfc822(&self) -> bool {
-        let dd_type = self.keyword.rsplit(['.', ':']).next().unwrap_or_default();
-        let types = ["RFC-822", "RFC822", "SMTP"];
+    /// Whether the value may hold an address of another world as it is there.
+    fn is_internet(&self, gathered: &Gathered) -> bool {
+        let dd_type = match gathered.dd_type.as_deref().filter(|_| self.is(DDA_VALUE)) {
+            Some(dd_type) => dd_type,
+            None if Key::of_keyword(&self.keyword) == Some(Key::Dd) => {
+                self.value.split(':').next().unwrap_or_default()
+            }
+            None => self.keyword.rsplit(['.', ':']).next().unwrap_or_default(),
+        };
         self.in_value
-            && types
+            && INTERNET
                 .iter()
-                .any(|of_type| of_type.eq_ignore_ascii_case(dd_type))
+                .any(|other| other.eq_ignore_ascii_case(dd_type))
     }
 
-    fn push(&mut self, offset: usize, c: char) {
+    fn is(&self, keyword: &str) -> bool {
+        self.keyword.trim_end().eq_ignore_ascii_case(keyword)
+    }
+
+    /// Whether a slash belongs to the value, since `rest` has no further attribute:
+    /// `dda.value=fax(b)123(/Jo Doe`.
+    fn goes_on(&self, rest: &[Letter], rules: Rules) -> bool {
+        let mut rest = rest.iter().map(|letter| letter.character);
+        let none = !rest.clone().any(|c| c == '=' || c == ';');
+        rules.tolerant && self.is(DDA_VALUE) && none && rest.any(|c| c != '/')
+    }
+
+    fn push(&mut self, letter: Letter) {
         // Space before a keyword is layout: `C=GB; A= `.
-        if self.start.is_none() && c == ' ' {
+        if self.span.is_none() && letter.character == ' ' {
             return;
         }
-        self.start.get_or_insert(offset);
-        if self.in_value {
-            self.value.push(c);
-        } else {
-            self.keyword.push(c);
+        let span = self.span.get_or_insert(letter.start..letter.end);
+        span.end = letter.end;
+        if !self.in_value {
+            self.keyword.push(letter.character);
+            return;
         }
+        if letter.character == ',' {
+            self.comma = Some((letter.start..letter.end, self.value.len()));
+        }
+        self.value.push(letter.character);
     }
 
-    fn end(self, gathered: &mut Gathered) -> Result<(), SyntaxError> {
-        match (self.start, self.in_value) {
+    /// The fault of a comma typed for a semicolon, if the value up to here ends in a comma and a
+    /// keyword: `A=x, P` before the second `=`.
+    fn comma_for_semicolon(&self) -> Option<Fault> {
+        let (place, before) = self.comma.clone()?;
+        let keyword = self.value.get(before + 1..)?.trim();
+        let dd_key = keyword.split(['.', ':']).next().unwrap_or_default();
+        let known = ["PN", "ISDN", "RFC-822"]
+            .iter()
+            .any(|other| other.eq_ignore_ascii_case(keyword));
+        let known = known
+            || Key::of_keyword(keyword).is_some()
+            || ordered(dd_key).is_some()
+            || Key::of_keyword(dd_key) == Some(Key::Dd);
+        known.then(|| {
+            let text = format!("a comma before `{keyword}=`; attributes are separated by `;`");
+            Fault::at(place, SYNTAX, text)
+        })
+    }
+
+    fn end(self, gathered: &mut Gathered) -> Result<(), Fault> {
+        match (self.span, self.in_value) {
             (None, _) => Ok(()),
-            (Some(start), false) => Err(SyntaxError::new(
-                start,
+            (Some(span), false) => Err(Fault::at(
+                span,
+                SYNTAX,
                 format!("`{}` has no `=`", self.keyword),
             )),
-            (Some(start), true) => {
-                let value = Some(&self.value).filter(|_| self.bare);
-                let value = value
-                    .and_then(|bare| printable::encode(bare))
-                    .unwrap_or(self.value);
-                gathered.take(start, self.keyword.trim_end(), value)
+            (Some(span), true) => {
+                let value = match self.bare {
+                    true => escaped(&self.value),
+                    false => self.value,
+                };
+                gathered.take(span, self.keyword.trim_end(), value)
             }
         }
     }
+}
+
+/// The types of domain-defined attributes whose values are addresses of another world, encoded as
+/// `ps-encoded` (RFC 2156 section 4.2, RFC 2162).
+const INTERNET: &[&str] = &["RFC-822", "RFC822", "SMTP", "Mail-11"];
+
+/// How some gateways name the type and the value of a domain-defined attribute.
+const DDA_TYPE: &str = "dda.type";
+/// The value that follows the type.
+const DDA_VALUE: &str = "dda.value";
+
+/// Encodes what PrintableString has not, and leaves the escapes that already stand there.
+fn escaped(bare: &str) -> String {
+    let mut text = String::with_capacity(bare.len());
+    let mut rest = bare;
+    while let Some(c) = rest.chars().next() {
+        let escape = rest.find(')').and_then(|end| rest.get(..=end));
+        let escape = escape.filter(|escape| c == '(' && printable::decode(escape).is_some());
+        let (head, tail) = rest.split_at(escape.map_or(c.len_utf8(), str::len));
+        match escape {
+            Some(escape) => text.push_str(escape),
+            None => text.push_str(&printable::encode(head).unwrap_or_default()),
+        }
+        rest = tail;
+    }
+    text
+}
+
+/// The key of a numbered keyword, and its number: `OU1` to `OU4`, `PD-A1` to `PD-A6`, `DD1` to `DD4`.
+fn ordered(keyword: &str) -> Option<(Key, usize)> {
+    let (name, number) = keyword.split_at_checked(keyword.len().checked_sub(1)?)?;
+    let (key, most) = match name.to_ascii_uppercase().as_str() {
+        "OU" => (Key::Ou, 4),
+        "PD-A" => (Key::PdAddress, 6),
+        "DD" | "DDA" => (Key::Dd, 4),
+        _ => return None,
+    };
+    let number: usize = number.parse().ok()?;
+    (1..=most).contains(&number).then_some((key, number))
 }
 
 /// What has been read, before the order is known.
 #[derive(Default)]
 struct Gathered {
+    tolerant: bool,
+    /// The value of `dda.type` that was read last: the type of the `dda.value` after it.
+    dd_type: Option<String>,
     /// In the order of the text, where the least significant comes first.
     plain: Vec<Attribute>,
-    /// `OU1` … `OU4`.
-    units: [Option<String>; 4],
-    /// `PD-A1` … `PD-A6`.
-    lines: [Option<String>; 6],
-    /// `DD1` … `DD4`.
-    domain_defined: [Option<(String, String)>; 4],
+    /// Those with a number, in its order.
+    numbered: BTreeMap<(Key, usize), Attribute>,
+    notes: Vec<Note>,
 }
 
 impl Gathered {
-    fn take(&mut self, start: usize, keyword: &str, value: String) -> Result<(), SyntaxError> {
-        let twice = || SyntaxError::new(start, format!("`{keyword}` is given twice"));
-        if self.plain.len() >= MOST_ATTRIBUTES {
-            return Err(SyntaxError::new(start, "too many attributes"));
+    /// Notes something understood beyond the syntax, once.
+    fn note(&mut self, what: &str, place: &str) {
+        if self.notes.iter().all(|note| note.what != what) {
+            self.notes.push(Note {
+                what: what.to_owned(),
+                place: place.to_owned(),
+                section: SYNTAX,
+                lost: false,
+            });
         }
-        if let Some(key) = Key::of_keyword(keyword).filter(|key| *key != Key::Dd) {
-            if !key.repeats() && self.plain.iter().any(|other| other.key == key) {
-                return Err(twice());
-            }
-            self.plain.push(Attribute::new(key, value));
-            return Ok(());
-        }
-        let upper = keyword.to_ascii_uppercase();
-        if let Some(slot) = upper
-            .strip_prefix("OU")
-            .and_then(|number| slot(number, &mut self.units))
-        {
-            return slot.replace(value).map_or(Ok(()), |_| Err(twice()));
-        }
-        if let Some(slot) = upper
-            .strip_prefix("PD-A")
-            .and_then(|number| slot(number, &mut self.lines))
-        {
-            return slot.replace(value).map_or(Ok(()), |_| Err(twice()));
-        }
-        if upper == "PN" {
-            for part in
-                personal_name::parse_value(&value).map_err(|text| SyntaxError::new(start, text))?
-            {
-                if self.plain.iter().any(|other| other.key == part.key) {
-                    return Err(twice());
-                }
-                self.plain.push(part);
-            }
-            return Ok(());
-        }
-        if upper == "ISDN" {
-            let number: String = value.chars().filter(char::is_ascii_digit).collect();
-            if number.is_empty() || self.plain.iter().any(|other| other.key == Key::NetNum) {
-                return Err(SyntaxError::new(
-                    start,
-                    "`ISDN` gives no number, or a second one",
-                ));
-            }
-            self.plain.push(Attribute::new(Key::NetNum, number));
-            return Ok(());
-        }
-        if upper == "RFC-822" {
-            self.plain.push(Attribute::domain_defined("RFC-822", value));
-            return Ok(());
-        }
-        let unknown = || SyntaxError::new(start, format!("`{keyword}` is no keyword"));
-        let (key, dd_type) = keyword.split_once(['.', ':']).ok_or_else(unknown)?;
-        let dd_type = dd_type.to_owned();
-        if Key::of_keyword(key) == Some(Key::Dd) {
-            self.plain.push(Attribute::domain_defined(dd_type, value));
-            return Ok(());
-        }
-        let upper = key.to_ascii_uppercase();
-        let number = upper
-            .strip_prefix("DDA")
-            .or_else(|| upper.strip_prefix("DD"));
-        let slot = number
-            .and_then(|number| slot(number, &mut self.domain_defined))
-            .ok_or_else(unknown)?;
-        slot.replace((dd_type, value))
-            .map_or(Ok(()), |_| Err(twice()))
     }
 
-    fn attributes(self, end: usize) -> Result<Attributes, SyntaxError> {
-        let mixed = |what: &str| SyntaxError::new(end, format!("`{what}` with and without number"));
+    /// A domain-defined attribute as other systems write it: `dda.type=T;dda.value=V`, `dda=T:V`,
+    /// and `ID=V` of Telemail.
+    fn other_dda(&mut self, keyword: &str, value: &str) -> Option<Attribute> {
+        let before = self.dd_type.take();
+        let is = |name: &str| keyword.eq_ignore_ascii_case(name);
+        if is(DDA_TYPE) {
+            self.dd_type = Some(value.to_owned());
+        }
+        if let Some(dd_type) = before.filter(|_| is(DDA_VALUE)) {
+            self.plain.pop();
+            return Some(Attribute::domain_defined(dd_type, value));
+        }
+        if is("ID") {
+            self.note("`ID`", "read as a domain-defined attribute of this type");
+            return Some(Attribute::domain_defined("ID", value));
+        }
+        let (dd_type, value) = value.split_once(':').filter(|_| is("DDA") || is("DD"))?;
+        Some(Attribute::domain_defined(dd_type, value))
+    }
+
+    fn take(&mut self, span: Range<usize>, keyword: &str, value: String) -> Result<(), Fault> {
+        let fault = |text: String| Err(Fault::at(span.clone(), KEYWORDS, text));
+        if self.tolerant
+            && let Some(attribute) = self.other_dda(keyword, &value)
+        {
+            self.plain.push(attribute.written_at(span));
+            return Ok(());
+        }
+        if self.plain.len() >= MOST_ATTRIBUTES {
+            return fault("too many attributes".to_owned());
+        }
+        let (name, dd_type) = match keyword.split_once(['.', ':']) {
+            Some((name, dd_type)) if Key::of_keyword(keyword).is_none() => (name, Some(dd_type)),
+            _ => (keyword, None),
+        };
+        let key = Key::of_keyword(name);
+        let is_dd = key == Some(Key::Dd) || ordered(name).is_some_and(|(key, _)| key == Key::Dd);
+        if is_dd != dd_type.is_some() {
+            return fault(format!("`{keyword}` is no keyword"));
+        }
+        let attribute = |key| Attribute {
+            key,
+            dd_type: dd_type.unwrap_or_default().to_owned(),
+            value: value.clone(),
+            span: Some(span.clone()),
+        };
+        if let Some((key, number)) = ordered(name) {
+            return match self.numbered.insert((key, number), attribute(key)) {
+                Some(_) => fault(format!("`{name}` is given twice")),
+                None => Ok(()),
+            };
+        }
+        let several = match (key, name.to_ascii_uppercase().as_str()) {
+            (Some(key), _) => vec![attribute(key)],
+            (None, "PN") => {
+                personal_name::parse_value(&value).or_else(|text| fault(text).map(|()| vec![]))?
+            }
+            (None, "ISDN") => {
+                let number: String = value.chars().filter(char::is_ascii_digit).collect();
+                if number.is_empty() {
+                    return fault("`ISDN` gives no number".to_owned());
+                }
+                vec![Attribute::new(Key::NetNum, number)]
+            }
+            (None, "RFC-822") => vec![Attribute::domain_defined("RFC-822", value)],
+            _ => return fault(format!("`{keyword}` is no keyword")),
+        };
+        for part in several {
+            if !part.key.repeats() && self.plain.iter().any(|other| other.key == part.key) {
+                let name = part.key.row().name;
+                return fault(format!("`{keyword}` gives a second {name}"));
+            }
+            self.plain.push(part.written_at(span.clone()));
+        }
+        Ok(())
+    }
+
+    fn attributes(mut self) -> Result<(Attributes, Vec<Note>), Fault> {
+        let inverted = self.tolerant && self.is_inverted();
+        if inverted {
+            let place = "read from the left, since the organization stands before them";
+            self.note("organizational units", place);
+        }
+        let (units, others): (Vec<_>, Vec<_>) = self
+            .plain
+            .into_iter()
+            .partition(|attribute| inverted && attribute.key == Key::Ou);
         // The text runs from the least to the most significant.
-        let mut attributes: Attributes = self.plain.into_iter().rev().collect();
-        let has = |key| attributes_has(&attributes, key);
-        if has(Key::Ou) && self.units.iter().any(Option::is_some) {
-            return Err(mixed("OU"));
+        let mut attributes: Attributes = others.into_iter().rev().chain(units).collect();
+        let mut lines: Option<Attribute> = None;
+        let mut last: Option<(Key, usize)> = None;
+        for ((key, number), attribute) in self.numbered {
+            let name = match key {
+                Key::Ou => "OU",
+                Key::PdAddress => "PD-A",
+                _ => "DD",
+            };
+            let expected = match last {
+                Some((of_key, number)) if of_key == key => number + 1,
+                _ if attributes.has(key) => {
+                    let text = format!("`{name}` with and without number");
+                    return Err(Fault::of(&attribute, KEYWORDS, text));
+                }
+                _ => 1,
+            };
+            if number != expected {
+                let text = format!("`{name}{number}` without `{name}{expected}`");
+                return Err(Fault::of(&attribute, KEYWORDS, text));
+            }
+            last = Some((key, number));
+            match &mut lines {
+                _ if key != Key::PdAddress => attributes.place(attribute),
+                None => lines = Some(attribute),
+                Some(lines) => lines.value = format!("{}|{}", lines.value, attribute.value),
+            }
         }
-        if has(Key::PdAddress) && self.lines.iter().any(Option::is_some) {
-            return Err(mixed("PD-A"));
-        }
-        if has(Key::Dd) && self.domain_defined.iter().any(Option::is_some) {
-            return Err(mixed("DD"));
-        }
-        for unit in self.units.into_iter().flatten() {
-            attributes.push(Key::Ou, unit);
-        }
-        let lines: Vec<String> = self.lines.into_iter().flatten().collect();
-        if !lines.is_empty() {
-            attributes.push(Key::PdAddress, lines.join("|"));
-        }
-        for (dd_type, value) in self.domain_defined.into_iter().flatten() {
-            attributes.push_domain_defined(dd_type, value);
-        }
+        lines.into_iter().for_each(|lines| attributes.place(lines));
         if attributes.is_empty() {
-            return Err(SyntaxError::new(0, "no attribute; expected `/KEY=value/`"));
+            let text = "no attribute; expected `/KEY=value/`";
+            return Err(Fault::at(0..0, SYNTAX, text));
+        }
+        if let Some(fault) = syntax::contradiction(&attributes) {
+            return Err(fault);
         }
         // Section 4.1.3: a country without an ADMD means the ADMD of a single space.
         if attributes.has(Key::C) && !attributes.has(Key::Admd) {
             attributes.push(Key::Admd, " ");
         }
-        Ok(attributes)
+        Ok((attributes, self.notes))
+    }
+
+    /// Whether the hierarchy runs from left to right: several units without number, and the
+    /// organization to the left of them (section 4.3.4.1).
+    fn is_inverted(&self) -> bool {
+        let mut keys = self.plain.iter().map(|attribute| attribute.key);
+        let first = keys.find(|key| matches!(key, Key::O | Key::Ou));
+        first == Some(Key::O) && keys.filter(|key| *key == Key::Ou).count() > 1
     }
 }
 
-/// Whether `attributes` has `key`.
-fn attributes_has(attributes: &Attributes, key: Key) -> bool {
-    attributes.has(key)
-}
-
-/// The slot that `number`, counted from 1, names.
-fn slot<'a, T>(number: &str, slots: &'a mut [Option<T>]) -> Option<&'a mut Option<T>> {
-    let number: usize = number.parse().ok()?;
-    slots.get_mut(number.checked_sub(1)?)
-}
-
 impl FromStr for Attributes {
-    type Err = SyntaxError;
+    type Err = Fault;
 
-    fn from_str(text: &str) -> Result<Self, SyntaxError> {
+    fn from_str(text: &str) -> Result<Self, Fault> {
         parse_input(text)
     }
 }
@@ -359,6 +494,11 @@ impl fmt::Display for Attributes {
 /// Writes the form of F.401 annex B: `G=John; S=Smith; O=Org; P=PRMD; A=ADMD; C=GB`.
 #[must_use]
 pub fn f401(attributes: &Attributes) -> String {
+    f401_pairs(attributes).join("; ")
+}
+
+/// The attributes as F.401 annex B labels them, the most significant last.
+pub(super) fn f401_pairs(attributes: &Attributes) -> Vec<String> {
     struct Quoted<'a>(&'a str);
     impl fmt::Display for Quoted<'_> {
         fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -383,7 +523,7 @@ pub fn f401(attributes: &Attributes) -> String {
         };
         pairs.push(format!("{keyword}={}", Quoted(&attribute.value)));
     }
-    pairs.join("; ")
+    pairs
 }
 
 impl serde::Serialize for Attributes {

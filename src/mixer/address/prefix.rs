@@ -8,7 +8,7 @@ use std::fmt;
 use std::str::FromStr;
 
 use super::attributes::{Attribute, Attributes, Key};
-use super::or_address::SyntaxError;
+use super::fault::Fault;
 use crate::mixer::basic::printable::is_ps_char;
 
 /// One level: an attribute with a value, or the statement that it is omitted.
@@ -79,6 +79,7 @@ impl Prefix {
                     key: level.key,
                     dd_type: level.dd_type.clone(),
                     value: level.value.clone()?,
+                    span: None,
                 })
             })
             .collect()
@@ -140,9 +141,9 @@ pub fn squeezed(key: Key, value: &str) -> String {
 }
 
 impl FromStr for Prefix {
-    type Err = SyntaxError;
+    type Err = Fault;
 
-    fn from_str(text: &str) -> Result<Self, SyntaxError> {
+    fn from_str(text: &str) -> Result<Self, Fault> {
         let mut levels: Vec<Level> = Vec::new();
         let mut start = 0;
         let mut level = String::new();
@@ -151,7 +152,7 @@ impl FromStr for Prefix {
             match c {
                 '\\' => match characters.next() {
                     Some((_, quoted)) if is_ps_char(quoted) => level.push(quoted),
-                    _ => return Err(SyntaxError::new(offset, "`\\` quotes nothing")),
+                    _ => return Err(fault(offset, "`\\` quotes nothing")),
                 },
                 '.' => {
                     levels.push(read_level(start, &std::mem::take(&mut level))?);
@@ -159,7 +160,7 @@ impl FromStr for Prefix {
                 }
                 c if is_ps_char(c) || "{}*$~@".contains(c) => level.push(c),
                 c => {
-                    return Err(SyntaxError::new(
+                    return Err(fault(
                         offset,
                         format!("the character {c:?} cannot stand in an O/R address"),
                     ));
@@ -172,23 +173,28 @@ impl FromStr for Prefix {
     }
 }
 
+/// A fault at `offset`.
+fn fault(offset: usize, text: impl Into<String>) -> Fault {
+    Fault::at(offset..offset + 1, "appendix F.3", text)
+}
+
 /// Reads `KEY$value`, `KEY$@` or `~type$value`.
-fn read_level(start: usize, text: &str) -> Result<Level, SyntaxError> {
+fn read_level(start: usize, text: &str) -> Result<Level, Fault> {
     let (keyword, value) = text
         .split_once('$')
-        .ok_or_else(|| SyntaxError::new(start, format!("`{text}` is not of the form KEY$value")))?;
+        .ok_or_else(|| fault(start, format!("`{text}` is not of the form KEY$value")))?;
     let keyword = keyword.trim();
     let (key, dd_type) = match keyword.strip_prefix('~') {
         Some(dd_type) => (Key::Dd, dd_type.to_owned()),
         None => (
             Key::of_keyword(keyword)
                 .filter(|key| *key != Key::Dd)
-                .ok_or_else(|| SyntaxError::new(start, format!("`{keyword}` is no keyword")))?,
+                .ok_or_else(|| fault(start, format!("`{keyword}` is no keyword")))?,
             String::new(),
         ),
     };
     if value.contains(['$', '~']) || (value != "@" && value.contains('@')) {
-        return Err(SyntaxError::new(start, format!("`{value}` is no value")));
+        return Err(fault(start, format!("`{value}` is no value")));
     }
     Ok(Level {
         key,
@@ -252,7 +258,11 @@ mod tests {
             ("PRMD$a\\", 6),
             ("O$a@b", 0),
         ] {
-            assert_eq!(text.parse::<Prefix>().unwrap_err().offset, offset, "{text}");
+            assert_eq!(
+                text.parse::<Prefix>().unwrap_err().offset(),
+                offset,
+                "{text}"
+            );
         }
     }
 }

@@ -4,9 +4,15 @@
 //! (forms of O/R addresses); the bounds of X.411 annex B.
 
 use super::attributes::{Attribute, Attributes, Encoding, Key};
+use super::fault::Fault;
 use super::psap;
 use crate::mixer::basic::printable::is_numeric;
 use crate::mixer::basic::teletex;
+
+/// The clause of the encodings.
+const ENCODINGS: &str = "4.1.1";
+/// The clause of the bounds.
+const BOUNDS: &str = "X.411 annex B";
 
 /// The terminal types X.402 names, with their numbers (RFC 2156 section 4.1.1).
 pub const TERMINAL_TYPES: &[(&str, u32)] = &[
@@ -104,7 +110,7 @@ pub fn terminal_type(value: &str) -> Option<u32> {
 
 /// Why a value is not of the encoding its key demands (Stage I step 5).
 #[must_use]
-pub fn fault(attribute: &Attribute) -> Option<String> {
+pub fn fault(attribute: &Attribute) -> Option<Fault> {
     let value = attribute.value.as_str();
     let fits = match attribute.key.row().encoding {
         Encoding::Printable => printable_octets(value).is_some(),
@@ -132,10 +138,9 @@ pub fn fault(attribute: &Attribute) -> Option<String> {
             Encoding::PresentationAddress => "a presentation address (RFC 1278)",
             Encoding::LabelledInteger => "a terminal type such as ia5(7)",
         };
-        format!(
-            "`{value}` is not a value of {}: {what}",
-            attribute.key.row().name
-        )
+        let name = attribute.key.row().name;
+        let text = format!("`{value}` is not a value of {name}: {what}");
+        Fault::of(attribute, ENCODINGS, text)
     })
 }
 
@@ -180,16 +185,16 @@ pub fn domain_defined(attribute: &Attribute) -> Option<DomainDefined> {
 }
 
 /// Why a domain-defined attribute is none.
-fn domain_defined_fault(attribute: &Attribute) -> Option<String> {
-    if attribute.dd_type.is_empty() {
-        return Some("a domain-defined attribute without a type".to_owned());
-    }
-    domain_defined(attribute).is_none().then(|| {
-        format!(
-            "`{}` and `{}` are no type and value of one encoding",
-            attribute.dd_type, attribute.value
-        )
-    })
+fn domain_defined_fault(attribute: &Attribute) -> Option<Fault> {
+    let text = match attribute.dd_type.as_str() {
+        "" => "a domain-defined attribute without a type".to_owned(),
+        _ if domain_defined(attribute).is_some() => return None,
+        dd_type => {
+            let value = &attribute.value;
+            format!("`{dd_type}` and `{value}` are no type and value of one encoding")
+        }
+    };
+    Some(Fault::of(attribute, "4.1.3", text))
 }
 
 /// Whether an address of the mnemonic form may have `key`.
@@ -198,32 +203,60 @@ pub fn is_mnemonic(key: Key) -> bool {
     key.in_hierarchy() || matches!(key, Key::Cn | Key::S | Key::G | Key::I | Key::Gq | Key::Dd)
 }
 
+/// Why `attributes` cannot stand together in any address: extended-network-address is either a
+/// number with its sub-address, or a presentation address (X.402 clause 18.3.7).
+#[must_use]
+pub fn contradiction(attributes: &Attributes) -> Option<Fault> {
+    let find = |key| attributes.iter().find(|attribute| attribute.key == key);
+    let number = find(Key::NetNum);
+    let (attribute, text) = match (number, find(Key::NetSub), find(Key::NetPsap)) {
+        (None, Some(sub), _) => (sub, "NET-SUB without the NET-NUM it belongs to"),
+        (Some(_), _, Some(psap)) => (psap, "NET-PSAP beside NET-NUM: an address has one of them"),
+        _ => return None,
+    };
+    Some(Fault::of(attribute, "X.402 18.3.7", text))
+}
+
 /// Why `attributes` are no complete address (Stage I step 6).
 ///
 /// X.402 has mnemonic, numeric, postal and terminal addresses. What deployed systems send mixes
 /// them, so that a mixture passes: there must be a country and an ADMD and something below them, or
 /// the network address of a terminal.
 #[must_use]
-pub fn incomplete(attributes: &Attributes) -> Option<String> {
-    if let Some(fault) = no_surname(attributes) {
+pub fn incomplete(attributes: &Attributes) -> Option<Fault> {
+    let contradiction = contradiction(attributes);
+    if let Some(fault) = contradiction.or_else(|| no_surname(attributes)) {
         return Some(fault);
     }
     let has = |key| attributes.has(key);
     if has(Key::X121) || has(Key::NetNum) || has(Key::NetPsap) {
         return None;
     }
-    if !has(Key::C) || !has(Key::Admd) {
-        return Some("no country (C) or no administration domain (ADMD)".to_owned());
-    }
-    let below = attributes.iter().any(|attribute| attribute.key > Key::Admd);
-    (!below).then(|| "nothing below the administration domain".to_owned())
+    let text = if !has(Key::C) || !has(Key::Admd) {
+        "no country (C) or no administration domain (ADMD)"
+    } else if attributes
+        .iter()
+        .all(|attribute| attribute.key <= Key::Admd)
+    {
+        "nothing below the administration domain"
+    } else {
+        return None;
+    };
+    Some(Fault::new("X.402 18.5", text))
 }
 
 /// Why the personal name is none: it has no surname (X.402 clause 18.3.12).
-fn no_surname(attributes: &Attributes) -> Option<String> {
-    let has = |key| attributes.has(key);
-    let parts = has(Key::G) || has(Key::I) || has(Key::Gq);
-    (parts && !has(Key::S)).then(|| "a personal name without a surname (S)".to_owned())
+fn no_surname(attributes: &Attributes) -> Option<Fault> {
+    let is_part = |key| matches!(key, Key::G | Key::I | Key::Gq);
+    let part = attributes.iter().find(|part| is_part(part.key))?;
+    let fault = || {
+        Fault::of(
+            part,
+            "X.402 18.3.12",
+            "a personal name without a surname (S)",
+        )
+    };
+    (!attributes.has(Key::S)).then(fault)
 }
 
 /// Whether `attributes` become an address of mnemonic form once a domain adds the top of the
@@ -238,13 +271,13 @@ pub fn may_be_mnemonic(attributes: &Attributes) -> bool {
 
 /// Why `attributes` exceed a bound of X.411 annex B (Stage I step 9).
 #[must_use]
-pub fn out_of_bounds(attributes: &Attributes) -> Option<String> {
+pub fn out_of_bounds(attributes: &Attributes) -> Option<Fault> {
     for (key, what) in [
         (Key::Ou, "organizational units"),
         (Key::Dd, "domain-defined attributes"),
     ] {
-        if attributes.all(key).count() > 4 {
-            return Some(format!("more than four {what}"));
+        if let Some(fifth) = attributes.iter().filter(|part| part.key == key).nth(4) {
+            return Some(Fault::of(fifth, BOUNDS, format!("more than four {what}")));
         }
     }
     attributes.iter().find_map(attribute_out_of_bounds)
@@ -252,7 +285,7 @@ pub fn out_of_bounds(attributes: &Attributes) -> Option<String> {
 
 /// Why `attribute` exceeds a bound.
 #[must_use]
-pub fn attribute_out_of_bounds(attribute: &Attribute) -> Option<String> {
+pub fn attribute_out_of_bounds(attribute: &Attribute) -> Option<Fault> {
     let row = attribute.key.row();
     let (most_printable, most_teletex) = row.bound;
     let too_long = |octets: Option<&Vec<u8>>, most: usize| octets.is_some_and(|o| o.len() > most);
@@ -289,7 +322,10 @@ pub fn attribute_out_of_bounds(attribute: &Attribute) -> Option<String> {
         Encoding::Numeric => attribute.value.len() > most_printable,
         Encoding::PresentationAddress | Encoding::LabelledInteger => false,
     };
-    over.then(|| format!("the value of {} is longer than X.411 allows", row.name))
+    over.then(|| {
+        let text = format!("the value of {} is longer than X.411 allows", row.name);
+        Fault::of(attribute, BOUNDS, text)
+    })
 }
 
 /// Whether two addresses are one: case and spacing do not count, nor does whether the ADMD is a

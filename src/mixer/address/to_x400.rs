@@ -85,12 +85,11 @@ pub fn or_address(
 /// Why it is a genuine RFC 822 address, and what its domain gave all the same.
 pub fn stage_1(context: &Context<'_>, address: &AddrSpec) -> Result<Mapped<Attributes>, Genuine> {
     let attributes = steps_2_to_5(address.local())?;
-    if syntax::incomplete(&attributes.value).is_none() {
+    let Some(fault) = syntax::incomplete(&attributes.value) else {
         return step_9(context, attributes);
-    }
+    };
     if !syntax::may_be_mnemonic(&attributes.value) {
-        let why = syntax::incomplete(&attributes.value).unwrap_or_default();
-        return Err(Genuine::new(why));
+        return Err(Genuine::new(fault.to_string()));
     }
     let (derived, place) = step_8(&context.tables.table1, address.domain())?;
     let merged = merge(attributes.value, &derived);
@@ -134,7 +133,7 @@ fn steps_2_to_5(local: &str) -> Result<Mapped<Attributes>, Genuine> {
         }
     };
     if let Some(fault) = attributes.iter().find_map(syntax::fault) {
-        return Err(Genuine::new(fault));
+        return Err(Genuine::new(fault.to_string()));
     }
     Ok(Mapped {
         value: attributes,
@@ -213,7 +212,7 @@ fn step_9(
     }
     let fault = syntax::incomplete(&mapped.value).or_else(|| syntax::out_of_bounds(&mapped.value));
     match fault {
-        Some(why) => Err(Genuine::new(why)),
+        Some(fault) => Err(Genuine::new(fault.to_string())),
         None => Ok(mapped),
     }
 }
@@ -278,7 +277,7 @@ fn stage_2(
     let types = std::iter::once(dda_type).chain(CONTINUATIONS);
     attributes.push_continued(types, &encoded);
     if let Some(fault) = syntax::out_of_bounds(&attributes) {
-        return Err(refusal(role, SECTION, fault).into());
+        return Err(refusal(role, SECTION, fault.to_string()).into());
     }
     Ok(Mapped {
         value: attributes,
