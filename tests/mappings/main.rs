@@ -1,14 +1,13 @@
 //! Mappings and addresses that others printed or used (`MIXGATE_CORPUS`): which of them hold here.
 
-use std::collections::BTreeMap;
 use std::io::Write;
 use std::path::{Path, PathBuf};
 
 use libtest_mimic::{Arguments, Failed, Trial};
 use mixgate::mixer::address::mcgam::{TableKind, Tables};
 use mixgate::mixer::address::prefix::Prefix;
-use mixgate::mixer::address::{or_address, syntax};
 
+mod addresses;
 mod pairs;
 mod px;
 
@@ -26,7 +25,8 @@ fn main() {
     };
     let trials = vec![
         trial("a_registered_table_answers_line_by_line", registered_table),
-        trial("addresses_in_the_wild_are_read", addresses),
+        trial("addresses_in_the_wild_are_read", addresses::hold),
+        trial("identifiers_in_the_wild_are_read", addresses::identifiers),
         trial("printed_pairs_hold", pairs::hold),
         trial("rfc_2163_printed_px_records_hold", px::hold),
     ];
@@ -81,47 +81,4 @@ fn registered_table(folder: &Path) -> Result<(), Failed> {
     } else {
         Err(faults.join("\n").into())
     }
-}
-
-/// The forms that are O/R addresses, and how many of each may be unreadable: fragments of prose,
-/// masked values, keywords that no Recommendation has.
-const FORMS: &[(&str, usize)] = &[
-    ("slash(std-or,RFC2156)", 4),
-    ("semicolon(RFC1685/F.401)", 6),
-    ("x400-prefixed(proxyAddress/one-off)", 2),
-];
-
-fn addresses(folder: &Path) -> Result<(), Failed> {
-    let mut read: BTreeMap<String, (usize, Vec<String>)> = BTreeMap::new();
-    for row in rows(&folder.join("or-addresses.tsv"))? {
-        let [form, text, ..] = row.as_slice() else {
-            continue;
-        };
-        if !FORMS.iter().any(|(name, _)| name == form) {
-            continue;
-        }
-        let (good, bad) = read.entry(form.clone()).or_default();
-        match or_address::parse_input(text) {
-            Ok(address) => {
-                *good += 1;
-                let again = or_address::parse(&address.to_string());
-                if again.as_ref() != Ok(&address) {
-                    return Err(format!("{text} is written {address} and read {again:?}").into());
-                }
-                if let Some(fault) = address.iter().find_map(syntax::fault) {
-                    say(&format!("  {text}: read, but {fault}"));
-                }
-            }
-            Err(error) => bad.push(format!("{text}: {error}")),
-        }
-    }
-    for (form, most) in FORMS {
-        let (good, bad) = read.remove(*form).unwrap_or_default();
-        say(&format!("{form}: {good} of {} read", good + bad.len()));
-        bad.iter().for_each(|line| say(&format!("  {line}")));
-        if good == 0 || bad.len() > *most {
-            return Err(format!("{form}: {} unreadable, {most} expected", bad.len()).into());
-        }
-    }
-    Ok(())
 }
