@@ -92,7 +92,7 @@ pub fn from_domain(name: &str) -> Result<Prefix, Fault> {
     let prefix: Prefix = levels
         .join(".")
         .parse()
-        .map_err(|error: super::or_address::SyntaxError| fault("4.2", error.text))?;
+        .map_err(|error: super::Fault| fault("4.2", error.text))?;
     match prefix.fault() {
         Some(text) => Err(fault("4.2", text)),
         None => Ok(prefix),
@@ -300,10 +300,9 @@ impl Record {
             return Err(fault("4", format!("`{domain}` is no domain of mail")));
         }
         let attributes = address.attributes();
-        let wrong = address
-            .fault()
-            .or_else(|| attributes.iter().find_map(syntax::fault))
-            .or_else(|| syntax::out_of_bounds(&attributes));
+        let encoding = || attributes.iter().find_map(syntax::fault);
+        let unfit = || encoding().or_else(|| syntax::out_of_bounds(&attributes));
+        let wrong = address.fault().or_else(|| unfit().map(|fault| fault.text));
         if let Some(text) = wrong {
             return Err(fault("4.2", text));
         }
