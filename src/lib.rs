@@ -16,6 +16,7 @@ pub mod asn1;
 pub mod config;
 pub mod failpoint;
 pub mod gateway;
+pub mod lookup;
 pub mod mixer;
 pub mod network;
 pub mod octets;

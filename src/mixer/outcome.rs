@@ -5,6 +5,7 @@
 
 use serde::Serialize;
 
+use super::address::prefix::Prefix;
 pub use crate::rfc822::Status;
 
 /// Why a message or a recipient cannot be converted, in the words of both worlds.
@@ -38,16 +39,40 @@ pub enum Unconverted {
 }
 
 /// What a conversion asks a name service (RFC 2156 section 4.2.1; RFC 2163, RFC 2164).
+///
+/// One question is for the mapping and for the preferred gateway: a name has one or the other.
 #[derive(Debug, Clone, PartialEq, Eq, Hash, PartialOrd, Ord, Serialize)]
 pub enum Question {
-    /// The longest O/R address prefix equivalent to a domain (table 1).
-    AddressOfDomain(String),
-    /// The longest domain equivalent to an O/R address prefix, in the text of appendix F (table 2).
-    DomainOfAddress(String),
-    /// The O/R address of the gateway preferred for a domain (table 3).
-    GatewayOfDomain(String),
-    /// The domain of the gateway preferred for an O/R address prefix, in that text (table 4).
-    GatewayOfAddress(String),
+    /// The O/R address equivalent to the longest part of a domain, or the gateway preferred for it
+    /// (tables 1 and 3).
+    Domain(String),
+    /// The domain equivalent to the deepest prefix of an O/R address, in the text of appendix F, or the
+    /// gateway preferred for it (tables 2 and 4).
+    Address(String),
+}
+
+/// What name services know of a [`Question`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Answer {
+    /// The longest match: one, or several of which the first is to be preferred.
+    Found(Vec<Match>),
+    /// There is none, which is as certain as a table without a line.
+    Nothing,
+    /// It could not be found out, and why. Section 4.2.1: envelopes wait, headings wait for a while.
+    Unanswered(String),
+}
+
+/// A point that is equivalent in both worlds, or the gateway preferred for it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Match {
+    /// Asked for a domain: this domain, or one it is in; else what was looked for.
+    pub domain: String,
+    /// Asked for an O/R address: this, or a prefix of it; else what was looked for.
+    pub address: Prefix,
+    /// Whether what was looked for is a gateway (tables 3 and 4), not an equivalent.
+    pub gateway: bool,
+    /// Where it stands, as rules name it: `PX *.net2.it TTL 300`.
+    pub place: String,
 }
 
 /// Something carried aside or left behind.

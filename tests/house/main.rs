@@ -24,9 +24,10 @@ const ROOMS: &[(&str, &[&str])] = &[
     ("x400", &["octets", "failpoint", "network", "asn1", "osi"]),
     ("smtp", &["octets", "failpoint", "network", "rfc822"]),
     ("queue", &["octets", "failpoint", "rfc822"]),
+    ("lookup", &["mixer"]),
     (
         "config",
-        &["asn1", "rfc822", "mixer", "x400", "smtp", "queue"],
+        &["asn1", "rfc822", "mixer", "x400", "smtp", "queue", "lookup"],
     ),
     (
         "gateway",
@@ -39,14 +40,15 @@ const ROOMS: &[(&str, &[&str])] = &[
             "x400",
             "smtp",
             "queue",
+            "lookup",
             "config",
         ],
     ),
     (
         "cli",
         &[
-            "octets", "asn1", "rfc822", "osi", "mixer", "x400", "smtp", "queue", "config",
-            "gateway",
+            "octets", "asn1", "rfc822", "osi", "mixer", "x400", "smtp", "queue", "lookup",
+            "config", "gateway",
         ],
     ),
 ];
@@ -68,6 +70,7 @@ const HOMES: &[(&str, &[&str])] = &[
     ("rusqlite", &["src/queue"]),
     ("clap", &["src/main.rs", "src/cli"]),
     ("webpki", &["src/x400/strong"]),
+    ("hickory_resolver", &["src/lookup/dns"]),
     (
         "tokio",
         &[
@@ -77,6 +80,7 @@ const HOMES: &[(&str, &[&str])] = &[
             "src/smtp",
             "src/x400",
             "src/queue",
+            "src/lookup",
             "src/gateway",
         ],
     ),

@@ -12,6 +12,7 @@
     missing_docs
 )]
 
+mod bind;
 mod capture;
 mod commands;
 mod inputs;
@@ -36,6 +37,7 @@ fn main() {
     trials.extend(inputs::trials());
     trials.extend(tls::trials());
     trials.extend(strong::trials());
+    trials.extend(bind::trials());
     libtest_mimic::run(&arguments, trials).exit();
 }
 

@@ -121,9 +121,25 @@ pub fn from_owner(name: &str) -> Result<Prefix, Fault> {
 /// Section 5 means one question to be enough; but a wildcard covers neither its own parent nor a name
 /// that has any record or child (RFC 4592 section 2.2.1), and mail domains have. So the wildcards above are asked for
 /// by their own names.
+///
+/// Labels that no mapping may use, and what is below them, are left away, and then the name itself, which stands
+/// for exactly its domain.
 #[must_use]
 pub fn names_of_domain(domain: &str) -> Vec<String> {
-    upward(domain.strip_suffix('.').unwrap_or(domain), "")
+    let domain = domain.strip_suffix('.').unwrap_or(domain);
+    let labels: Vec<&str> = domain.split('.').collect();
+    let fit = labels
+        .iter()
+        .rev()
+        .take_while(|label| is_domain_syntax(label));
+    let unfit = labels.len() - fit.count();
+    match labels.get(unfit..) {
+        None | Some([]) => Vec::new(),
+        Some(labels) => {
+            let names = upward(&labels.join("."), "").into_iter();
+            names.skip(usize::from(unfit > 0)).collect()
+        }
+    }
 }
 
 /// The names to ask for the domain equivalent to the O/R address `levels`, the best first. Levels too deep
@@ -134,11 +150,8 @@ pub fn names_of_address(levels: &[Level]) -> Vec<String> {
         let Ok(name) = owner(levels.get(..depth).unwrap_or_default()) else {
             continue;
         };
-        let mut names = upward(&name, TREE);
-        if depth < levels.len() && !names.is_empty() {
-            names.remove(0);
-        }
-        return names;
+        let own = usize::from(depth < levels.len());
+        return upward(&name, TREE).into_iter().skip(own).collect();
     }
     Vec::new()
 }

@@ -292,6 +292,12 @@ fn s5_names_to_ask_are_bounded() {
     assert_eq!(names.len(), MOST_NAMES);
     assert_eq!((&names[0], names.last().unwrap().as_str()), (&deep, "*.it"));
     assert_eq!(names_of_domain("it"), ["it", "*.it"]);
+    // What no mapping may name is left away, and with it the name itself.
+    assert_eq!(names_of_domain("x.a_b.net.it"), ["*.net.it", "*.it"]);
+    assert_eq!(names_of_domain("a_b.it"), ["*.it"]);
+    for none in ["a_b", "[192.0.2.1]", "", "a..", "a.b_"] {
+        assert!(names_of_domain(none).is_empty(), "{none}");
+    }
     // A level that grows too long is left away, and the name of the address above is not its own.
     let long = format!("O${}.PRMD$p.ADMD$ .C$de", "+".repeat(20));
     let names = names_of_address(prefix(&long).levels());
