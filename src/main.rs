@@ -31,6 +31,8 @@ enum Command {
     Decode(cli::decode::Arguments),
     /// Map addresses and say by which rule
     Address(cli::address::Arguments),
+    /// Check, ask, import and export mapping tables
+    Table(cli::table::Arguments),
     /// See and steer what waits
     Queue(cli::queue::Arguments),
     /// See, call and steer the neighbours
@@ -56,6 +58,7 @@ fn main() -> ExitCode {
         Command::Convert(arguments) => cli::convert::run(arguments),
         Command::Decode(arguments) => cli::decode::run(arguments),
         Command::Address(arguments) => cli::address::run(arguments),
+        Command::Table(arguments) => cli::table::run(arguments),
         Command::Queue(arguments) => cli::queue::run(arguments),
         Command::Peer(arguments) => cli::peer::run(arguments),
         Command::Reload(arguments) => cli::reload::run(arguments),

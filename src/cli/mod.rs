@@ -13,3 +13,4 @@ pub mod peer;
 pub mod queue;
 pub mod reload;
 pub mod serve;
+pub mod table;

@@ -86,7 +86,8 @@ impl Rules {
                 Ok(text) => {
                     if let Err(errors) = tables.load(kind, &file.to_string_lossy(), &text) {
                         problems.extend(errors.iter().map(|error| {
-                            Problem::on_line(file, &text, error.line, error.text.clone())
+                            let what = format!("{} ({})", error.text, error.section);
+                            Problem::on_line(file, &text, error.line, what)
                         }));
                     }
                 }

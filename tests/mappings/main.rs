@@ -8,8 +8,10 @@ use mixgate::mixer::address::mcgam::{TableKind, Tables};
 use mixgate::mixer::address::prefix::Prefix;
 
 mod addresses;
+mod import;
 mod pairs;
 mod px;
+mod rare1990;
 
 fn main() {
     let arguments = Arguments::from_args();
@@ -29,6 +31,9 @@ fn main() {
         trial("identifiers_in_the_wild_are_read", addresses::identifiers),
         trial("printed_pairs_hold", pairs::hold),
         trial("rfc_2163_printed_px_records_hold", px::hold),
+        trial("tables_in_the_wild_are_imported", import::table_rows),
+        trial("a_registered_table_is_looked_at_closely", rare1990::lints),
+        trial("a_registered_table_maps_both_ways", rare1990::both_ways),
     ];
     libtest_mimic::run(&arguments, trials).exit();
 }

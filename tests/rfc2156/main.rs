@@ -3,6 +3,7 @@
 // Helpers beside the tests fail the test as the tests do.
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
+mod app_f;
 mod s4_1_faults;
 mod s4_1_styles;
 mod s4_1_text_and_tables;

@@ -177,7 +177,7 @@ fn app_f_4_the_longest_match_counts() {
             .tables
             .table1
             .lookup(domain)
-            .map(|found| (found.place.to_owned(), found.rest.to_owned()))
+            .map(|found| (found.place.to_string(), found.rest.to_owned()))
     };
     assert_eq!(lookup("A.B.C"), None);
     assert_eq!(lookup("i.j.k.l"), Some(("t:2".into(), "i".into())));

@@ -4,6 +4,8 @@
 //! a time, so it costs one hash per level whatever the size of the table.
 
 use std::collections::HashMap;
+use std::fmt;
+use std::sync::Arc;
 
 use super::attributes::Attributes;
 use super::prefix::{Level, Prefix, lookup_key};
@@ -36,20 +38,53 @@ pub enum TableKind {
 }
 
 impl TableKind {
+    /// All four, in the order of appendix F.1.
+    pub const ALL: [Self; 4] = [Self::Table1, Self::Table2, Self::Gate1, Self::Gate2];
+
+    /// The name of its file.
+    #[must_use]
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Table1 => "table1",
+            Self::Table2 => "table2",
+            Self::Gate1 => "gate1",
+            Self::Gate2 => "gate2",
+        }
+    }
+
+    /// Whether its keys are domains.
+    #[must_use]
+    pub fn is_by_domain(self) -> bool {
+        matches!(self, Self::Table1 | Self::Gate1)
+    }
+
+    /// Whether it names gateways.
+    #[must_use]
+    pub fn is_of_gateways(self) -> bool {
+        matches!(self, Self::Gate1 | Self::Gate2)
+    }
+
+    /// The section of RFC 2156 that defines it.
+    #[must_use]
+    pub fn section(self) -> &'static str {
+        match self {
+            Self::Table1 => "RFC 2156 F.5",
+            Self::Table2 => "RFC 2156 F.6",
+            Self::Gate1 => "RFC 2156 F.7",
+            Self::Gate2 => "RFC 2156 F.8",
+        }
+    }
+
     /// The kind a file name tells: its stem begins with or ends in `table1`, `table2`, `gate1` or
     /// `gate2`, e.g. `table1`, `table1.local`, `uk-gate2.txt`.
     #[must_use]
     pub fn of_file_name(name: &str) -> Option<Self> {
         let name = name.rsplit(['/', '\\']).next()?.to_ascii_lowercase();
-        let kinds = [
-            ("table1", Self::Table1),
-            ("table2", Self::Table2),
-            ("gate1", Self::Gate1),
-            ("gate2", Self::Gate2),
-        ];
-        let mut found = kinds.into_iter().filter(|(word, _)| name.contains(word));
+        let mut found = Self::ALL
+            .into_iter()
+            .filter(|kind| name.contains(kind.name()));
         match (found.next(), found.next()) {
-            (Some((_, kind)), None) => Some(kind),
+            (Some(kind), None) => Some(kind),
             _ => None,
         }
     }
@@ -57,7 +92,7 @@ impl TableKind {
 
 /// A fault in a table.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("{file}:{line}:{column}: {text}")]
+#[error("{file}:{line}:{column}: {text} ({section})")]
 pub struct TableError {
     /// The file.
     pub file: String,
@@ -67,6 +102,92 @@ pub struct TableError {
     pub column: usize,
     /// What is wrong.
     pub text: String,
+    /// The clause that says so.
+    pub section: &'static str,
+}
+
+/// Where a line stands; as text `table1:12`.
+#[derive(Debug, Clone, PartialEq, Eq, Hash)]
+pub struct Place {
+    /// The file; one name for all its lines.
+    pub file: Arc<str>,
+    /// The line, counted from 1.
+    pub line: usize,
+}
+
+impl fmt::Display for Place {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}:{}", self.file, self.line)
+    }
+}
+
+impl Place {
+    /// A fault of this line, at its octet `column`.
+    #[must_use]
+    pub fn fault(&self, column: usize, section: &'static str, text: String) -> TableError {
+        TableError {
+            file: self.file.to_string(),
+            line: self.line,
+            column,
+            text,
+            section,
+        }
+    }
+}
+
+/// What a line of a table says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Row {
+    /// The table; it says which of the two is the key.
+    pub kind: TableKind,
+    /// The domain.
+    pub domain: String,
+    /// The point of the O/R address hierarchy, or the address of a gateway.
+    pub point: Prefix,
+    /// The line.
+    pub place: Place,
+}
+
+impl Row {
+    /// What is wrong with the point, and by which clause.
+    #[must_use]
+    pub fn fault(&self) -> Option<(&'static str, String)> {
+        if self.kind != TableKind::Gate1
+            && let Some(fault) = self.point.fault()
+        {
+            return Some(("RFC 2156 F.3", fault));
+        }
+        if !self.kind.is_by_domain() {
+            return None;
+        }
+        // What stands here is put into addresses, so that it must be fit for one.
+        let attributes = self.point.attributes();
+        if let Some(fault) = attributes.iter().find_map(syntax::fault) {
+            return Some(("RFC 2156 4.1.1", fault.text));
+        }
+        syntax::out_of_bounds(&attributes).map(|fault| ("X.411 annex B", fault.text))
+    }
+
+    /// What lookups find the line by.
+    #[must_use]
+    pub fn key(&self) -> String {
+        if self.kind.is_by_domain() {
+            self.domain.to_ascii_lowercase()
+        } else {
+            lookup_key(self.point.levels())
+        }
+    }
+}
+
+/// The line in the text of appendix F.
+impl fmt::Display for Row {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        if self.kind.is_by_domain() {
+            write!(f, "{}#{}#", self.domain, self.point)
+        } else {
+            write!(f, "{}#{}#", self.point, self.domain)
+        }
+    }
 }
 
 /// A table looked up by domain.
@@ -81,8 +202,7 @@ pub struct AddressTable(HashMap<String, Entry<String>>);
 #[derive(Debug, Clone)]
 struct Entry<T> {
     target: T,
-    /// The line as rules name it: `table1:12`.
-    place: String,
+    place: Place,
 }
 
 /// The longest match of a domain.
@@ -93,7 +213,7 @@ pub struct DomainMatch<'a, 'd> {
     /// The labels of the domain before the match, leftmost first, without the dot; may be empty.
     pub rest: &'d str,
     /// The line: `table1:12`.
-    pub place: &'a str,
+    pub place: &'a Place,
 }
 
 /// The longest match of an O/R address.
@@ -104,7 +224,7 @@ pub struct AddressMatch<'a> {
     /// How many levels of the hierarchy it stands for.
     pub depth: usize,
     /// The line: `table2:12`.
-    pub place: &'a str,
+    pub place: &'a Place,
 }
 
 impl DomainTable {
@@ -153,7 +273,8 @@ impl AddressTable {
     }
 
     /// The longest match of `levels`.
-    fn lookup_levels(&self, levels: &[Level]) -> Option<AddressMatch<'_>> {
+    #[must_use]
+    pub fn lookup_levels(&self, levels: &[Level]) -> Option<AddressMatch<'_>> {
         (1..=levels.len()).rev().find_map(|depth| {
             let entry = self.0.get(&lookup_key(levels.get(..depth)?))?;
             Some(AddressMatch {
@@ -187,44 +308,76 @@ pub fn is_domain_syntax(label: &str) -> bool {
     !label.is_empty() && label.len() <= 63 && hyphens_inside && characters
 }
 
-/// One line, split.
-struct Line<'t> {
-    number: usize,
-    key: &'t str,
-    target: &'t str,
-    target_column: usize,
+/// The lines of the table file `file` with what they say; those that begin with `#` are comments.
+pub fn rows(
+    kind: TableKind,
+    file: &str,
+    text: &str,
+) -> impl Iterator<Item = Result<Row, TableError>> {
+    let file: Arc<str> = file.into();
+    let numbered = text.lines().zip(1..);
+    numbered
+        .filter(|(line, _)| !line.trim().is_empty() && !line.starts_with('#'))
+        .map(move |(text, line)| {
+            let file = file.clone();
+            row(kind, text, Place { file, line })
+        })
 }
 
-/// The entries of a table file; lines that begin with `#` are comments.
-fn lines(text: &str) -> impl Iterator<Item = Result<Line<'_>, (usize, usize, String)>> {
-    let numbered = text
-        .lines()
-        .enumerate()
-        .map(|(index, line)| (index + 1, line));
-    numbered
-        .filter(|(_, line)| !line.trim().is_empty() && !line.starts_with('#'))
-        .map(|(number, line)| {
-            let (key, rest) = line
-                .split_once('#')
-                .ok_or_else(|| (number, line.len() + 1, "expected `key#value#`".to_owned()))?;
-            let (target, after) = rest.split_once('#').ok_or_else(|| {
-                (
-                    number,
-                    line.len() + 1,
-                    "expected `#` after the value".to_owned(),
-                )
-            })?;
-            if !after.trim().is_empty() && !after.trim_start().starts_with('#') {
-                let column = line.len() - after.len() + 1;
-                return Err((number, column, "text after the last `#`".to_owned()));
-            }
-            Ok(Line {
-                number,
-                key,
-                target,
-                target_column: key.len() + 2,
-            })
-        })
+/// What the line `line` says, which stands at `place`.
+fn row(kind: TableKind, line: &str, place: Place) -> Result<Row, TableError> {
+    let unended = |text: &str| place.fault(line.len() + 1, kind.section(), text.to_owned());
+    let (key, rest) = line
+        .split_once('#')
+        .ok_or_else(|| unended("expected `key#value#`"))?;
+    let (target, after) = rest
+        .split_once('#')
+        .ok_or_else(|| unended("expected `#` after the value"))?;
+    if !after.trim().is_empty() && !after.trim_start().starts_with('#') {
+        let column = line.len() - after.len() + 1;
+        let text = "text after the last `#`".to_owned();
+        return Err(place.fault(column, kind.section(), text));
+    }
+    let target = (target, key.len() + 2);
+    let ((domain, of_domain), (point, of_point)) = if kind.is_by_domain() {
+        ((key, 1), target)
+    } else {
+        (target, (key, 1))
+    };
+    let domain = read_domain(domain).map_err(|(offset, text)| {
+        let column = of_domain + offset;
+        place.fault(column, "RFC 2156 4.2", text)
+    })?;
+    let point = point.parse().map_err(|error: super::Fault| {
+        place.fault(of_point + error.offset(), "RFC 2156 F.3", error.text)
+    })?;
+    let row = Row {
+        kind,
+        domain,
+        point,
+        place,
+    };
+    match row.fault() {
+        Some((section, text)) => Err(row.place.fault(of_point, section, text)),
+        None => Ok(row),
+    }
+}
+
+/// Reads a domain of a table.
+///
+/// # Errors
+/// It is none: what is wrong, at which octet.
+pub fn read_domain(text: &str) -> Result<String, (usize, String)> {
+    let domain = text.trim();
+    let mut offset = 0;
+    for label in domain.split('.') {
+        if !is_domain_syntax(label) {
+            let text = format!("`{label}` is no label of letters, digits and hyphens");
+            return Err((offset, text));
+        }
+        offset += label.len() + 1;
+    }
+    Ok(domain.to_owned())
 }
 
 impl Tables {
@@ -233,120 +386,56 @@ impl Tables {
     /// # Errors
     /// All faults; lines without one are kept all the same.
     pub fn load(&mut self, kind: TableKind, file: &str, text: &str) -> Result<(), Vec<TableError>> {
-        let mut faults = Vec::new();
-        let mut fault = |(line, column, text): (usize, usize, String)| {
-            faults.push(TableError {
-                file: file.to_owned(),
-                line,
-                column,
-                text,
-            });
-        };
-        for line in lines(text) {
-            let added = line.and_then(|line| match kind {
-                TableKind::Table1 => add_domain(&mut self.table1, &self.gate1, &line, file, true),
-                TableKind::Gate1 => add_domain(&mut self.gate1, &self.table1, &line, file, false),
-                TableKind::Table2 => add_address(&mut self.table2, &self.gate2, &line, file),
-                TableKind::Gate2 => add_address(&mut self.gate2, &self.table2, &line, file),
-            });
-            if let Err(error) = added {
-                fault(error);
-            }
-        }
+        let added = rows(kind, file, text).map(|row| row.and_then(|row| self.add(&row)));
+        let faults: Vec<TableError> = added.filter_map(Result::err).collect();
         if faults.is_empty() {
             Ok(())
         } else {
             Err(faults)
         }
     }
-}
 
-/// Reads a domain of a table, at `column` of its line.
-fn read_domain(text: &str, number: usize, column: usize) -> Result<String, (usize, usize, String)> {
-    let domain = text.trim();
-    let mut offset = column;
-    for label in domain.split('.') {
-        if !is_domain_syntax(label) {
-            let text = format!("`{label}` is no label of letters, digits and hyphens");
-            return Err((number, offset, text));
+    /// Adds a line, unless its key stands in the table for something else, or in the counterpart.
+    ///
+    /// # Errors
+    /// Where the key stands already.
+    pub fn add(&mut self, row: &Row) -> Result<(), TableError> {
+        match row.kind {
+            TableKind::Table1 => add(&mut self.table1.0, &self.gate1.0, row, &row.point),
+            TableKind::Gate1 => add(&mut self.gate1.0, &self.table1.0, row, &row.point),
+            TableKind::Table2 => add(&mut self.table2.0, &self.gate2.0, row, &row.domain),
+            TableKind::Gate2 => add(&mut self.gate2.0, &self.table2.0, row, &row.domain),
         }
-        offset += label.len() + 1;
     }
-    Ok(domain.to_owned())
-}
-
-/// Reads an O/R address of a table, at `column` of its line.
-fn read_prefix(
-    text: &str,
-    number: usize,
-    column: usize,
-    hierarchy_only: bool,
-) -> Result<Prefix, (usize, usize, String)> {
-    let prefix: Prefix = text
-        .parse()
-        .map_err(|fault: super::Fault| (number, column + fault.offset(), fault.text))?;
-    match prefix.fault() {
-        Some(fault) if hierarchy_only => Err((number, column, fault)),
-        _ => Ok(prefix),
-    }
-}
-
-/// Adds a line to a table by domain, unless its counterpart `other` has the domain.
-fn add_domain(
-    table: &mut DomainTable,
-    other: &DomainTable,
-    line: &Line<'_>,
-    file: &str,
-    hierarchy_only: bool,
-) -> Result<(), (usize, usize, String)> {
-    let key = read_domain(line.key, line.number, 1)?.to_ascii_lowercase();
-    let target = read_prefix(line.target, line.number, line.target_column, hierarchy_only)?;
-    // What stands here is put into addresses, so that it must be fit for one.
-    let attributes = target.attributes();
-    let fault = attributes.iter().find_map(syntax::fault);
-    if let Some(fault) = fault.or_else(|| syntax::out_of_bounds(&attributes)) {
-        return Err((line.number, line.target_column, fault.text));
-    }
-    refuse_second(table.0.get(&key), other.0.get(&key), &target, line.number)?;
-    let place = format!("{file}:{}", line.number);
-    table.0.entry(key).or_insert(Entry { target, place });
-    Ok(())
-}
-
-/// Adds a line to a table by O/R address, unless its counterpart `other` has the address.
-fn add_address(
-    table: &mut AddressTable,
-    other: &AddressTable,
-    line: &Line<'_>,
-    file: &str,
-) -> Result<(), (usize, usize, String)> {
-    let prefix = read_prefix(line.key, line.number, 1, true)?;
-    let target = read_domain(line.target, line.number, line.target_column)?;
-    let key = lookup_key(prefix.levels());
-    refuse_second(table.0.get(&key), other.0.get(&key), &target, line.number)?;
-    let place = format!("{file}:{}", line.number);
-    table.0.entry(key).or_insert(Entry { target, place });
-    Ok(())
 }
 
 /// A key may stand once in a table, and not in both tables of one direction (appendix F.7, F.8).
-fn refuse_second<T: PartialEq>(
-    same: Option<&Entry<T>>,
-    counterpart: Option<&Entry<T>>,
+fn add<T: PartialEq + Clone>(
+    table: &mut HashMap<String, Entry<T>>,
+    counterpart: &HashMap<String, Entry<T>>,
+    row: &Row,
     target: &T,
-    number: usize,
-) -> Result<(), (usize, usize, String)> {
-    if let Some(first) = same.filter(|first| first.target != *target) {
-        return Err((number, 1, format!("mapped otherwise at {}", first.place)));
+) -> Result<(), TableError> {
+    let key = row.key();
+    if let Some(first) = table.get(&key).filter(|first| first.target != *target) {
+        let text = format!("mapped otherwise at {}", first.place);
+        return Err(row.place.fault(1, "RFC 2156 F.4", text));
     }
-    match counterpart {
-        Some(first) => {
-            let text = format!(
-                "also at {}: a name stands in the mapping table or in the gateway table, not in both",
-                first.place
-            );
-            Err((number, 1, text))
-        }
-        None => Ok(()),
+    if let Some(first) = counterpart.get(&key) {
+        let text = format!(
+            "also at {}: a name stands in the mapping table or in the gateway table, not in both",
+            first.place
+        );
+        let section = if row.kind.is_by_domain() {
+            TableKind::Gate1.section()
+        } else {
+            TableKind::Gate2.section()
+        };
+        return Err(row.place.fault(1, section, text));
     }
+    table.entry(key).or_insert_with(|| Entry {
+        target: target.clone(),
+        place: row.place.clone(),
+    });
+    Ok(())
 }

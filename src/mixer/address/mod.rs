@@ -19,6 +19,7 @@ pub mod px;
 pub mod repeated;
 pub mod styles;
 pub mod syntax;
+pub mod tables;
 pub mod to_rfc822;
 pub mod to_x400;
 pub mod wire;

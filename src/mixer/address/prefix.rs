@@ -30,6 +30,12 @@ pub struct Prefix(Vec<Level>);
 pub const DEEPEST: usize = 8;
 
 impl Prefix {
+    /// A point of these levels, the most significant first.
+    #[must_use]
+    pub fn new(levels: Vec<Level>) -> Self {
+        Self(levels)
+    }
+
     /// The levels, most significant first.
     #[must_use]
     pub fn levels(&self) -> &[Level] {

@@ -294,7 +294,7 @@ fn candidates(context: &Context<'_>, address: &Attributes) -> Vec<(Attributes, S
             } else {
                 Some(address.clone())
             };
-            found.extend(left.map(|left| (left, domain, matched.place.to_owned())));
+            found.extend(left.map(|left| (left, domain, matched.place.to_string())));
         }
     }
     if let Some(matched) = context.tables.gate2.lookup(address)
@@ -303,7 +303,7 @@ fn candidates(context: &Context<'_>, address: &Attributes) -> Vec<(Attributes, S
         found.push((
             address.clone(),
             matched.domain.to_owned(),
-            matched.place.to_owned(),
+            matched.place.to_string(),
         ));
     }
     found

@@ -158,7 +158,7 @@ pub fn step_8(table: &DomainTable, domain: &str) -> Result<(Attributes, String),
         .lookup(domain)
         .ok_or_else(|| Genuine::new(format!("no table has {domain} or a domain above it")))?;
     let mut attributes = found.prefix.attributes();
-    let place = found.place.to_owned();
+    let place = found.place.to_string();
     let labels = found.rest.rsplit('.').filter(|label| !label.is_empty());
     let below = [Key::C, Key::Admd, Key::Prmd, Key::O]
         .into_iter()
@@ -303,7 +303,7 @@ fn rest_of_address(
         Role::Recipient | Role::Heading => context.tables.gate1.lookup(domain),
     };
     derived
-        .or_else(|| preferred().map(|found| (found.prefix.attributes(), found.place.to_owned())))
+        .or_else(|| preferred().map(|found| (found.prefix.attributes(), found.place.to_string())))
         .unwrap_or_else(|| (context.gateway.address.clone(), "this gateway".to_owned()))
 }
 
