@@ -39,6 +39,7 @@
 //! | 5.1.8.1, 5.1.8.2, 5.1.8.3 | to_x400/report.rs |
 //! | 5.1.8.4, 5.3.8.2 | status.rs |
 //! | App. B | x400_1984.rs |
+//! | RFC 2163 | address/px.rs |
 
 pub mod address;
 pub mod basic;

@@ -4,3 +4,4 @@
 #![allow(clippy::expect_used, clippy::indexing_slicing, clippy::panic)]
 
 mod addresses;
+mod px;
