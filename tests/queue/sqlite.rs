@@ -122,6 +122,7 @@ async fn a_queue_of_an_earlier_schema_is_brought_forward() {
             "ALTER TABLE recipient DROP COLUMN pinned;
              ALTER TABLE recipient DROP COLUMN not_before;
              ALTER TABLE epoch DROP COLUMN journaled;
+             ALTER TABLE epoch DROP COLUMN salt;
              PRAGMA user_version = 1;",
         )
         .unwrap();

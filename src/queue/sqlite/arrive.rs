@@ -88,8 +88,8 @@ impl Arrivals {
         Some(record)
     }
 
-    /// What the journal says, but for what is in the tables already.
-    fn of_record(db: &Connection, mut record: &[u8]) -> Result<Self, StoreError> {
+    /// What a record of the journal says.
+    fn of_record(mut record: &[u8]) -> Result<Self, StoreError> {
         let mut part = || {
             let (length, rest) = record.split_first_chunk::<8>()?;
             let length = usize::try_from(u64::from_be_bytes(*length)).ok()?;
@@ -103,18 +103,30 @@ impl Arrivals {
             let octets = part().ok_or_else(short)?;
             let Journaled { item, duplicate } =
                 serde_json::from_slice::<Journaled<Item>>(head).map_err(std::io::Error::other)?;
-            if !is_taken(db, item.id, duplicate)? {
-                items.push(Arrival {
-                    item,
-                    body: Body::inline(Bytes::copy_from_slice(octets)),
-                    duplicate,
-                });
-            }
+            items.push(Arrival {
+                item,
+                body: Body::inline(Bytes::copy_from_slice(octets)),
+                duplicate,
+            });
         }
         Ok(Self {
             items,
             accepted: Vec::new(),
         })
+    }
+
+    /// Leaves out what is in the tables already.
+    fn forget_taken(&mut self, db: &Connection) -> Result<(), StoreError> {
+        let mut taken = Vec::new();
+        for Arrival {
+            item, duplicate, ..
+        } in &self.items
+        {
+            taken.push(is_taken(db, item.id, *duplicate)?);
+        }
+        let mut taken = taken.into_iter();
+        self.items.retain(|_| !taken.next().unwrap_or_default());
+        Ok(())
     }
 
     pub(super) fn write(&mut self, db: &Connection) -> Result<(), StoreError> {
@@ -175,17 +187,6 @@ fn twin(db: &Connection, duplicate: Option<[u8; 32]>) -> rusqlite::Result<Option
         .optional()
 }
 
-/// Enters again what the journal says and the tables do not; how many items that were.
-pub(super) fn replay(db: &Connection, records: &[Vec<u8>]) -> Result<usize, StoreError> {
-    let mut entered = 0;
-    for record in records {
-        let mut arrivals = Arrivals::of_record(db, record)?;
-        arrivals.write(db)?;
-        entered += arrivals.items.len();
-    }
-    Ok(entered)
-}
-
 /// Whether an item of this id, or one taken under this key, is in the tables.
 fn is_taken(db: &Connection, id: ItemId, duplicate: Option<[u8; 32]>) -> rusqlite::Result<bool> {
     db.prepare_cached(
@@ -215,11 +216,25 @@ impl Enqueue {
             reply: Some(reply),
         }
     }
+
+    /// What was acknowledged by this record of the journal, before the process or the system went down.
+    pub(super) fn of_record(record: &[u8]) -> Result<Self, StoreError> {
+        Ok(Self {
+            arrivals: Arrivals::of_record(record)?,
+            record: None,
+            tried: true,
+            reply: None,
+        })
+    }
 }
 
 impl Job for Enqueue {
     fn octets(&self) -> usize {
         self.arrivals.octets()
+    }
+
+    fn passes(&self) -> bool {
+        false
     }
 
     fn record(&self, desk: &Desk, seen: &mut Seen) -> Option<&[u8]> {
@@ -243,13 +258,7 @@ impl Job for Enqueue {
     fn write(&mut self, desk: &mut Desk) -> Result<(), StoreError> {
         // A commit in doubt may have been done.
         if self.reply.is_none() && std::mem::replace(&mut self.tried, true) {
-            let mut missing = Vec::new();
-            for new in self.arrivals.items.drain(..) {
-                if !is_taken(&desk.db, new.item.id, None)? {
-                    missing.push(new);
-                }
-            }
-            self.arrivals.items = missing;
+            self.arrivals.forget_taken(&desk.db)?;
         }
         self.arrivals.write(&desk.db)
     }
@@ -262,5 +271,45 @@ impl Job for Enqueue {
         if let Some(reply) = self.reply {
             let _ = reply.send(outcome.map(|()| accepted));
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::queue::item::{Origin, Priority, State};
+
+    /// What a journal has that an earlier version left when it was killed: it must be read for ever, or
+    /// the format of the journal counted up.
+    #[test]
+    fn format_1_of_the_journal_is_read() {
+        let head = br#"{"item":{
+            "id":"01KAP3Z0000000000000000000",
+            "arrived":"2026-11-22T17:26:44.743Z","expires":"2026-11-27T17:26:44.743Z",
+            "priority":"flash","size":0,"peer":"hub",
+            "identifiers":[{"kind":"mts-identifier","value":"[/PRMD=P/ADMD=A/C=GB/;1]"}],
+            "transfer":{"kind":"message","association":"0","originator":"/S=S/C=GB/",
+                "content-type":"p22"},
+            "recipient":[{"number":1,"address":"/S=R/C=GB/","route":"smtp","content-type":"mail",
+                "state":"queued","attempts":0,"next-due":"2026-11-22T17:26:44.743Z"}]},
+            "duplicate":[1,2,3,4,5,6,7,8,9,10,11,12,13,14,15,16,17,18,19,20,21,22,23,24,25,26,27,28,29,
+                30,31,32]}"#;
+        let mut record = Vec::new();
+        for part in [&head[..], b"octets"] {
+            record.extend((part.len() as u64).to_be_bytes());
+            record.extend_from_slice(part);
+        }
+        let arrivals = Arrivals::of_record(&record).unwrap();
+        let [arrival] = arrivals.items.as_slice() else {
+            panic!("one arrival")
+        };
+        assert_eq!(arrival.item.priority, Priority::Flash);
+        assert!(
+            matches!(&arrival.item.origin, Origin::Transfer(transfer) if transfer.association == "0")
+        );
+        assert_eq!(arrival.item.recipients[0].state, State::Queued);
+        assert_eq!(arrival.duplicate.map(|key| key[31]), Some(32));
+        assert!(matches!(arrival.body.form(), Form::Inline(octets) if octets == "octets"));
+        assert!(Arrivals::of_record(&record[..record.len() - 1]).is_err());
     }
 }

@@ -5,6 +5,7 @@
 
 mod arrive;
 mod claim;
+mod commit;
 mod filter;
 mod folder;
 mod journal;
@@ -29,9 +30,10 @@ use rusqlite::Connection;
 use tokio::sync::{Semaphore, oneshot, watch};
 use tokio::task::spawn_blocking;
 
+use self::commit::Synced;
 use self::journal::Journal;
 use self::write::{Loan, Reply};
-use self::writer::{Desk, Job, Synced, Waiting};
+use self::writer::{Desk, Job, Waiting};
 use super::item::{Identifier, Item, ItemId};
 use super::spool::Spool;
 use super::store::{
@@ -86,19 +88,21 @@ impl SqliteStore {
         let lock = folder::prepare(path)?;
         let spool: Arc<Path> = folder::spool(path).into();
         let db = schema::open_writer(path)?;
-        let (epoch, void) = db.query_row(
-            "UPDATE epoch SET opened = opened + 1 RETURNING opened, journaled",
+        let opening = db.unchecked_transaction()?;
+        let (epoch, void, salt) = opening.query_row(
+            "UPDATE epoch SET opened = opened + 1 RETURNING opened, journaled, salt",
             [],
-            |row| Ok((row.get(0)?, row.get(1)?)),
+            |row| Ok((row.get(0)?, row.get(1)?, row.get(2)?)),
         )?;
-        let (mut journal, records) = Journal::open(path, void)?;
-        replay(&db, &mut journal, &records).map_err(|error| {
-            schema::unusable(path, format!("its journal cannot be entered: {error}"))
+        opening.commit()?;
+        let (journal, records) = Journal::open(path, void, salt)?;
+        let owed = commit::owed(&records).map_err(|error| {
+            schema::unusable(path, format!("its journal cannot be read: {error}"))
         })?;
         folder::sweep(&db, &spool)?;
         let (changed, watcher) = watch::channel(0);
-        let entering = Arc::new(AtomicBool::new(false));
-        let desk = Desk {
+        let entering = Arc::new(AtomicBool::new(!owed.is_empty()));
+        let mut desk = Desk {
             db,
             journal,
             entering: Arc::clone(&entering),
@@ -107,9 +111,12 @@ impl SqliteStore {
             unlinked: Vec::new(),
             doubtful: Vec::new(),
             synced: Synced::Tables,
-            owed: Vec::new(),
+            owed,
+            unsound: false,
+            logged: 0,
             changed,
         };
+        commit::recover(&mut desk);
         let (line, jobs) = mpsc::channel();
         let writer = thread::Builder::new()
             .name("queue".to_owned())
@@ -155,7 +162,13 @@ impl SqliteStore {
                 .map_err(|_| StoreError::Closed)?;
             self.line
                 .as_ref()
-                .and_then(|line| line.send(Waiting { job, _room: room }).ok())
+                .and_then(|line| {
+                    line.send(Waiting {
+                        job,
+                        _room: Some(room),
+                    })
+                    .ok()
+                })
                 .ok_or(StoreError::Closed)?;
             answer.await.map_err(|_| StoreError::Closed)?
         })
@@ -169,7 +182,7 @@ impl SqliteStore {
         let (path, idle) = (self.path.clone(), Arc::clone(&self.idle_readers));
         Box::pin(async move {
             if self.entering.load(Ordering::Acquire) {
-                self.submit(|reply| Box::new(writer::Entered(reply)))
+                self.submit(|reply| Box::new(commit::Entered(reply)))
                     .await?;
             }
             let turn = Arc::clone(&self.reading)
@@ -199,25 +212,6 @@ impl SqliteStore {
                 .map_err(|error| StoreError::Failed(Arc::new(error)))?
         })
     }
-}
-
-/// Enters what the journal says and the tables lost, and voids it.
-fn replay(db: &Connection, journal: &mut Journal, records: &[Vec<u8>]) -> Result<(), StoreError> {
-    let Some(journaled) = journal.unsettled() else {
-        return Ok(());
-    };
-    let transaction = db.unchecked_transaction()?;
-    let entered = arrive::replay(&transaction, records)?;
-    transaction.execute("UPDATE epoch SET journaled = ?", [journaled])?;
-    transaction.commit()?;
-    journal.settled();
-    if entered > 0 {
-        tracing::warn!(
-            entered,
-            "entered messages from the journal: the system had gone down"
-        );
-    }
-    Ok(())
 }
 
 impl Drop for SqliteStore {

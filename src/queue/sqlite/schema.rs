@@ -92,9 +92,12 @@ const MIGRATIONS: &[&str] = &[
     UPDATE recipient SET not_before = next_due
         WHERE attempts = 0 AND next_due > 1000 * CAST(strftime('%s', 'now') AS INTEGER);
     ",
-    // 4: up to which record of the journal the tables hold everything themselves.
+    // 4: up to which record of the journal the tables hold everything themselves, and what is hashed
+    // with each record.
     "
     ALTER TABLE epoch ADD COLUMN journaled INTEGER NOT NULL DEFAULT 0;
+    ALTER TABLE epoch ADD COLUMN salt BLOB;
+    UPDATE epoch SET salt = randomblob(16);
     ",
 ];
 
@@ -127,7 +130,8 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, StoreError> {
             "SQLite does not offer synchronous=FULL here",
         ));
     }
-    db.pragma_update(None, "wal_autocheckpoint", 4000)?;
+    // The writer does it, where it learns of errors.
+    db.pragma_update(None, "wal_autocheckpoint", 0)?;
     db.pragma_update(None, "journal_size_limit", 64 * 1024 * 1024)?;
     db.pragma_update(None, "cache_size", -8_000)?;
     settle(&db)?;

@@ -194,13 +194,13 @@ impl Job for Finish {
         for settled in &self.settled {
             is_news |= self.settle(&desk.db, n, settled)?;
         }
-        if !is_news {
-            self.arrivals.items.clear();
+        self.arrivals.accepted.clear();
+        if is_news {
+            if !self.arrivals.items.is_empty() {
+                Failpoint::OutcomeNoReport.pass();
+            }
+            self.arrivals.write(&desk.db)?;
         }
-        if !self.arrivals.items.is_empty() {
-            Failpoint::OutcomeNoReport.pass();
-        }
-        self.arrivals.write(&desk.db)?;
         for accepted in &self.arrivals.accepted {
             if let Accepted::New(id) = accepted {
                 rows::record(&desk.db, n, self.now, None, What::Reported, &id.to_string())?;
@@ -354,6 +354,11 @@ pub(super) struct Forget {
 }
 
 impl Job for Forget {
+    /// What is forgotten must not come back from the journal.
+    fn passes(&self) -> bool {
+        false
+    }
+
     fn write(&mut self, desk: &mut Desk) -> Result<(), StoreError> {
         let old: Vec<(i64, Arc<str>)> = desk
             .db
