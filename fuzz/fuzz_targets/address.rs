@@ -6,7 +6,7 @@ mod context;
 
 use libfuzzer_sys::fuzz_target;
 use mixgate::mixer::address::mcgam::{TableKind, Tables};
-use mixgate::mixer::address::{Role, explain, or_address, to_rfc822, wire};
+use mixgate::mixer::address::{Role, explain, imcea, or_address, to_rfc822, wire};
 
 fuzz_target!(|text: &str| {
     let mut tables = Tables::default();
@@ -18,6 +18,7 @@ fuzz_target!(|text: &str| {
         if let Ok(address) = or_address::parse_input(text) {
             let (again, _) = wire::attributes(&wire::or_address(&address));
             let _ = again.to_string();
+            let _ = imcea::write(&address, "gw.example.org");
             if let Ok(mapped) = to_rfc822::map(context, &address, Role::Heading) {
                 assert!(!mapped.value.to_string().chars().any(char::is_control));
             }

@@ -12,7 +12,7 @@
 //! | 3.3.5 | basic/time.rs |
 //! | 4.1.1 | address/attributes.rs |
 //! | 4.1.2 | address/personal_name.rs |
-//! | 4.1.3, 4.3.3 | address/or_address.rs |
+//! | 4.1.3, 4.3.3, 4.3.4.1 | address/or_address.rs |
 //! | 4.2, App. F | address/mcgam.rs |
 //! | 4.3.2, 4.3.4 | address/to_x400.rs |
 //! | 4.3.1, 4.3.5 | address/to_rfc822.rs |

@@ -7,5 +7,6 @@ mod app_f;
 mod s4_1_faults;
 mod s4_1_styles;
 mod s4_1_text_and_tables;
+mod s4_1_wire;
 mod s4_3_mapping;
 mod world;

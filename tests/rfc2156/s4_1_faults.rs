@@ -2,9 +2,9 @@
 
 use std::ops::Range;
 
-use mixgate::mixer::address::{Fault, fault, or_address, syntax};
+use mixgate::mixer::address::{Fault, explain, fault, or_address, syntax};
 
-use crate::world::or;
+use crate::world::{World, or};
 
 /// The octets, the clause and the text of the fault that the whole of `text` has.
 fn fault_of(text: &str) -> Fault {
@@ -154,4 +154,40 @@ fn s4_1_3_carets_stand_below_the_place() {
     assert_eq!(carets("C=GB; XX=b").as_deref(), Some("      ^^^^"));
     assert_eq!(carets("O=é").as_deref(), Some("  ^"));
     assert_eq!(carets(" ").as_deref(), Some("^"));
+}
+
+#[test]
+fn the_address_command_shows_the_place() {
+    let world = World::new("/O=Gateway/PRMD=EXAMPLE/ADMD= /C=GB/", &[]);
+    let told = |text: &str| explain::explain(&world.context(), text).to_string();
+    assert_eq!(
+        told("X400:C=GB; O=Eé; S=b"),
+        "X400:C=GB; O=Eé; S=b\n              ^\n  refused: the character 'é' cannot stand in an O/R address (4.1.3)\n"
+    );
+    let whole = told("C=GB;A=x;OU1=a;N-ID=12a");
+    assert!(
+        whole.contains(
+            "fault: `12a` is not a value of UA-ID: a string of digits at offset 15 (4.1.1)"
+        ),
+        "{whole}"
+    );
+    assert!(
+        whole.contains("written as labels and semicolons"),
+        "{whole}"
+    );
+    let exchange = told("IMCEAX400-c=US+3Ba=x+3Bs=Doe@gw.example.net");
+    assert!(
+        exchange.contains("IMCEAX400 of Exchange: S=Doe; A=x; C=US"),
+        "{exchange}"
+    );
+    let inverted = told("C=zz;A=ade;O=o;OU=owe;OU=you;S=s");
+    assert!(
+        inverted.contains("note:  organizational units: read from the left"),
+        "{inverted}"
+    );
+    let words = told("jane.example.org@");
+    assert!(
+        words.contains("refused: no mailbox: expected local-part@domain (RFC 5322 3.4.1)"),
+        "{words}"
+    );
 }

@@ -32,6 +32,11 @@ fn f401_annex_b_labels_are_read() {
         "X.400: \"C=us;A=mci;S=Doe\"",
         "/S=Doe/ADMD=mci/C=us/",
     );
+    assert_eq!(
+        or("S=Doe;C=us;A= \n").to_string(),
+        "/S=Doe/ADMD= /C=us/",
+        "a value of one space"
+    );
     says(Labels, "c=US;a=x;o=P/Q;s=Doe", "/S=Doe/O=P$/Q/ADMD=x/C=US/");
     says(
         Labels,
@@ -142,13 +147,16 @@ fn imceax400_is_read_and_written() {
     for (text, local) in [
         (
             "C=US;A= ;P=MS;S=user",
-            "IMCEAX400-C=US+3BA=+20+3BP=MS+3BS=user",
+            "IMCEAX400-C=US+3BA=+20+3BP=MS+3BS=user+3B",
         ),
-        ("C=US;A=x;O=a/b;S=s", "IMCEAX400-C=US+3BA=x+3BO=a_b+3BS=s"),
+        (
+            "C=US;A=x;O=a/b;S=s",
+            "IMCEAX400-C=US+3BA=x+3BO=a_b+3BS=s+3B",
+        ),
         // Unquoted this would be two attributes.
         (
             "/C=US/A=x/O=a$/s$=b/",
-            "IMCEAX400-C=US+3BA=x+3BO=a+24_s+24=b",
+            "IMCEAX400-C=US+3BA=x+3BO=a+24_s+24=b+3B",
         ),
     ] {
         let address = or(text);

@@ -9,6 +9,7 @@ use std::ops::Range;
 use serde::Serialize;
 
 use super::fault::carets;
+use super::styles::Style;
 use super::{Attributes, Fault, Role, or_address, styles, syntax, to_rfc822, to_x400};
 use crate::mixer::context::Context;
 use crate::mixer::outcome::{Note, Refusal, Unconverted};
@@ -225,6 +226,12 @@ pub fn explain(context: &Context<'_>, text: &str) -> Answer {
     match read(text) {
         Ok(Written::Mailbox(mailbox)) => {
             let mut answer = to_x400(context, text);
+            let encapsulated = styles::read(text).ok();
+            let encapsulated = encapsulated.filter(|reading| reading.style == Style::Imceax400);
+            answer.details.extend(encapsulated.map(|reading| {
+                let labels = or_address::f401(&reading.attributes);
+                format!("{}: {labels}", reading.style)
+            }));
             match to_x400::stage_1(context, &mailbox) {
                 Ok(mapped) => {
                     answer

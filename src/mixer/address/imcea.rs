@@ -54,7 +54,7 @@ pub(super) fn read(text: &str, offset: usize) -> Result<Option<(Vec<Letter>, &st
 
 /// The mailbox at `host` in which Exchange carries this address; `None` if no mailbox can.
 ///
-/// The country comes first, as Exchange writes it. Exchange does not quote: `$` is used only where
+/// The country comes first and a semicolon last, as Exchange writes it. Exchange does not quote: `$` is used only where
 /// the address would not come back without.
 #[must_use]
 pub fn write(attributes: &Attributes, host: &str) -> Option<AddrSpec> {
@@ -63,7 +63,7 @@ pub fn write(attributes: &Attributes, host: &str) -> Option<AddrSpec> {
         .rev()
         .collect();
     let plain = quoted.iter().map(|pair| pair.replace('$', ""));
-    let texts = [plain.collect::<Vec<_>>().join(";"), quoted.join(";")];
+    let texts = [plain.collect::<Vec<_>>(), quoted].map(|pairs| pairs.join(";") + ";");
     let text = texts
         .into_iter()
         .find(|text| or_address::parse_input(text).as_ref() == Ok(attributes))?;

@@ -1,7 +1,8 @@
 //! O/R addresses as text: `/G=John/S=Smith/O=Org/…/` and `G=John; S=Smith; O=Org; …`.
 //!
 //! RFC 2156 section 4.1.3 (`std-or-address`, `std-or-address-input`), the ordered keywords of
-//! section 4.1.1, the order of section 4.3.3, and the form of F.401 annex B.
+//! section 4.1.1, the order of section 4.3.3 and when it is guessed to be the other (4.3.4.1), and
+//! the form of F.401 annex B.
 
 use std::collections::BTreeMap;
 use std::fmt;

@@ -28,7 +28,7 @@ pub enum Style {
     Telemail,
     /// `[RFC-822="…"]PRMD/ADMD/GB`.
     Envoy,
-    /// `O$Org.PRMD$…​.C$GB`.
+    /// `O$Org.PRMD$….C$GB`.
     Point,
 }
 
@@ -65,7 +65,10 @@ const PREFIXES: &[&str] = &["X400:", "X.400:", "x400;"];
 /// Says where the text leaves the style it is of.
 pub fn read(text: &str) -> Result<Reading, Fault> {
     or_address::too_long(text)?;
-    let text = text.trim_end();
+    let end = text.trim_end();
+    // A space may be all of the last value: `C=GB; A= `.
+    let space = usize::from(end.ends_with('=') && text.len() > end.len());
+    let text = text.get(..end.len() + space).unwrap_or(end);
     let mut bare = text.trim_start();
     let prefix = PREFIXES.iter().find(|prefix| {
         let head = bare.get(..prefix.len());
