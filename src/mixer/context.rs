@@ -64,6 +64,9 @@ pub struct Gateway {
     /// The type of the domain-defined attribute that carries an Internet address (section 4.3.5).
     /// A gateway to a closed system may take a private one.
     pub dda_type: String,
+    /// Whether the MTS identifier is made of the Message-ID where there is one (section 5.1.6), not of
+    /// the queue's. Off: copies of a mail that come by several ways would have the same.
+    pub message_id_as_mts_identifier: bool,
 }
 
 impl Default for Gateway {
@@ -85,6 +88,7 @@ impl Default for Gateway {
             postmaster: "postmaster@gateway.invalid".into(),
             other_domains: Vec::new(),
             dda_type: "RFC-822".into(),
+            message_id_as_mts_identifier: false,
         }
     }
 }

@@ -1,9 +1,12 @@
 //! Addresses: text comes back as itself, and 4.3.4 after 4.3.5 is the identity.
 
+use std::sync::LazyLock;
+
 use mixgate::asn1::{self, mts::ORAddress};
+use mixgate::mixer::address::attributes::{Encoding, KEYS};
 use mixgate::mixer::address::mcgam::{TableKind, Tables};
 use mixgate::mixer::address::{
-    Attribute, Attributes, Key, Role, or_address, syntax, to_rfc822, to_x400, wire,
+    Attribute, Attributes, Key, Role, envelope, or_address, syntax, to_rfc822, to_x400, wire,
 };
 use mixgate::mixer::context::{Context, Gateway, PeerProfile};
 use mixgate::rfc822::address::AddrSpec;
@@ -17,7 +20,7 @@ const TABLES: &[(&str, &str)] = &[
     ("fr", "ADMD$atlas.C$FR"),
 ];
 
-fn tables() -> Tables {
+static TABLES_LOADED: LazyLock<Tables> = LazyLock::new(|| {
     let mut tables = Tables::default();
     for (domain, point) in TABLES {
         let (one, two) = (format!("{domain}#{point}#"), format!("{point}#{domain}#"));
@@ -29,16 +32,17 @@ fn tables() -> Tables {
             .expect("a line");
     }
     tables
-}
+});
+static GATEWAY: LazyLock<Gateway> = LazyLock::new(Gateway::default);
+static PEER: LazyLock<PeerProfile> = LazyLock::new(PeerProfile::default);
 
 fn with_context<T>(check: impl FnOnce(&Context<'_>) -> T) -> T {
-    let (gateway, tables, peer) = (Gateway::default(), tables(), PeerProfile::default());
     check(&Context {
         id: "01J00000000000000000000000".into(),
-        now: "2026-01-02T03:04:05+00:00[+00:00]".parse().expect("a time"),
-        gateway: &gateway,
-        tables: &tables,
-        peer: &peer,
+        now: jiff::Timestamp::UNIX_EPOCH.to_zoned(jiff::tz::TimeZone::UTC),
+        gateway: &GATEWAY,
+        tables: &TABLES_LOADED,
+        peer: &PEER,
     })
 }
 
@@ -53,6 +57,49 @@ fn value(most: usize) -> impl Strategy<Value = String> {
             teletex: (kind < 2).then(|| teletex.into_iter().take(most).collect()),
         };
         forms.text()
+    })
+}
+
+/// Some of the attributes beside the hierarchy, names, numbers of users and attributes defined by
+/// domains: each of its encoding, those that exclude each other apart.
+fn others() -> impl Strategy<Value = Vec<Attribute>> {
+    let texts = |pattern: &str| {
+        proptest::string::string_regex(pattern)
+            .expect("a pattern")
+            .boxed()
+    };
+    let one = |key: Key| {
+        let value = match key.row().encoding {
+            Encoding::Printable if key == Key::PdC => texts("[A-Z]{2}|[0-9]{3}"),
+            Encoding::Printable => texts("[A-Za-z0-9 '()+,./:=?-]{1,16}"),
+            Encoding::Numeric => texts("[0-9]{1,15}"),
+            Encoding::TeletexAndOrPrintable => value(30).boxed(),
+            Encoding::PostalAddress => {
+                texts("[A-Za-z0-9 ,/=-]{1,9}([|][A-Za-z0-9 .-]{1,9}){0,5}([*][{]2[0-4][0-9][}]x)?")
+            }
+            Encoding::PresentationAddress => {
+                texts("('([0-9a-f]{2}){1,3}'H/){0,3}NS[+]([0-9a-f]{2}){1,4}")
+            }
+            Encoding::LabelledInteger => proptest::sample::select(syntax::TERMINAL_TYPES)
+                .prop_map(|(name, number)| format!("{name}({number})"))
+                .boxed(),
+        };
+        value.prop_map(move |value| Attribute::new(key, value))
+    };
+    let keys = KEYS.iter().map(|row| row.key);
+    let keys = keys.filter(|key| *key > Key::Ou && *key < Key::UaId);
+    let any_of = proptest::strategy::Union::new(keys.map(one));
+    proptest::collection::vec(any_of, 0..5).prop_map(|mut drawn| {
+        drawn.sort_by_key(|attribute| attribute.key);
+        drawn.dedup_by_key(|attribute| attribute.key);
+        let has = |key: Key| drawn.iter().any(|attribute| attribute.key == key);
+        let (number, sub) = (has(Key::NetNum), has(Key::NetSub));
+        drawn.retain(|attribute| match attribute.key {
+            Key::NetSub => number,
+            Key::NetPsap => !number && !sub,
+            _ => true,
+        });
+        drawn
     })
 }
 
@@ -79,41 +126,42 @@ fn or_address() -> impl Strategy<Value = Attributes> {
         proptest::option::of(value(64)),
         proptest::collection::vec(("[A-Za-z.=/]{1,8}", value(128)), 0..4),
         proptest::option::of("[0-9]{1,15}"),
+        prop_oneof![Just(Vec::new()), others()],
     );
-    (top, rest).prop_map(|((c, admd, prmd, o), (o2, units, name, cn, dds, number))| {
-        let mut address = Attributes::new();
-        address.push(Key::C, c);
-        address.push(Key::Admd, admd);
-        prmd.into_iter()
-            .for_each(|prmd| address.push(Key::Prmd, prmd));
-        o.map(str::to_owned)
-            .or(o2)
-            .into_iter()
-            .for_each(|o| address.push(Key::O, o));
-        units
-            .into_iter()
-            .for_each(|unit| address.push(Key::Ou, unit));
-        if let Some((surname, given, initials, qualifier)) = name {
-            address.push(Key::S, surname);
-            given.into_iter().for_each(|g| address.push(Key::G, g));
-            initials.into_iter().for_each(|i| address.push(Key::I, i));
-            qualifier.into_iter().for_each(|q| address.push(Key::Gq, q));
-        } else {
-            address.push(Key::S, "x");
-        }
-        cn.into_iter().for_each(|cn| address.push(Key::Cn, cn));
-        dds.into_iter()
-            .for_each(|(t, v)| address.push_domain_defined(t, v));
-        number
-            .into_iter()
-            .for_each(|number| address.push(Key::UaId, number));
-        address
-    })
+    (top, rest).prop_map(
+        |((c, admd, prmd, o), (o2, units, name, cn, dds, number, others))| {
+            let mut address: Attributes = others.into_iter().collect();
+            address.push(Key::C, c);
+            address.push(Key::Admd, admd);
+            prmd.into_iter()
+                .for_each(|prmd| address.push(Key::Prmd, prmd));
+            o.map(str::to_owned)
+                .or(o2)
+                .into_iter()
+                .for_each(|o| address.push(Key::O, o));
+            units
+                .into_iter()
+                .for_each(|unit| address.push(Key::Ou, unit));
+            if let Some((surname, given, initials, qualifier)) = name {
+                address.push(Key::S, surname);
+                given.into_iter().for_each(|g| address.push(Key::G, g));
+                initials.into_iter().for_each(|i| address.push(Key::I, i));
+                qualifier.into_iter().for_each(|q| address.push(Key::Gq, q));
+            } else {
+                address.push(Key::S, "x");
+            }
+            cn.into_iter().for_each(|cn| address.push(Key::Cn, cn));
+            dds.into_iter()
+                .for_each(|(t, v)| address.push_domain_defined(t, v));
+            number
+                .into_iter()
+                .for_each(|number| address.push(Key::UaId, number));
+            address
+        },
+    )
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(400))]
-
     #[test]
     fn s4_1_3_text_comes_back(address in or_address()) {
         prop_assert_eq!(or_address::parse(&address.to_string()), Ok(address.clone()));
@@ -178,6 +226,34 @@ proptest! {
                 back.value.is_same_mailbox(&mailbox) || syntax::equivalent(&again.value, &there.value),
                 "{mailbox} gives {} ({}) gives {}", there.value, there.rule, back.value
             );
+            // So in an envelope, as an originator.
+            let originator = envelope::originator(context, Some(&mailbox)).expect("an originator").value;
+            let path = envelope::reverse_path(context, &originator).expect("a path").expect("of someone").value;
+            let again = envelope::originator(context, Some(&path)).expect("an originator").value;
+            prop_assert!(path.is_same_mailbox(&mailbox) || again == originator, "{mailbox} gives {path}");
+            Ok(())
+        })?;
+    }
+
+    #[test]
+    fn rfc1648_3_what_stands_for_a_postmaster_stands_still(level in 0..4usize, both in any::<bool>(), lower in any::<bool>(), top in or_address()) {
+        with_context(|context| {
+            let ours = level < 3;
+            let place: Attributes = if ours {
+                context.gateway.address.iter().take(level + 2).cloned().collect()
+            } else {
+                top.iter().filter(|attribute| attribute.key.in_hierarchy()).cloned().collect()
+            };
+            let mut address = place;
+            let name = if lower { "postmaster" } else { "Postmaster" };
+            if both {
+                address.push(Key::S, name);
+            }
+            address.push(Key::Cn, name);
+            let mailbox = to_rfc822::map(context, &address, Role::Recipient).expect("a mailbox");
+            let back = to_x400::map(context, &mailbox.value, Role::Recipient).expect("an address");
+            let again = to_rfc822::map(context, &back.value, Role::Recipient).expect("a mailbox");
+            prop_assert_eq!(&again.value, &mailbox.value, "{} by {}", address, mailbox.rule);
             Ok(())
         })?;
     }

@@ -8,5 +8,7 @@ mod s4_1_faults;
 mod s4_1_styles;
 mod s4_1_text_and_tables;
 mod s4_1_wire;
+mod s4_3_4_stages;
 mod s4_3_mapping;
+mod s4_5_names_and_identifiers;
 mod world;

@@ -10,7 +10,8 @@ use crate::asn1::mts::{MTSIdentifier, ORName};
 use crate::mixer::basic::printable;
 use crate::mixer::context::Context;
 use crate::mixer::domain;
-use crate::mixer::outcome::Note;
+use crate::mixer::outcome::{Note, Unconverted};
+use crate::rfc822::Header;
 use crate::rfc822::address::AddrSpec;
 
 /// The most characters of MTSIdentifier.local-identifier.
@@ -22,20 +23,49 @@ const MHS: &str = "MHS";
 
 /// The MTS identifier of a Message-ID: the global domain its domain maps to, and the identifier with
 /// its brackets, cut to what fits (section 4.6.3).
-#[must_use]
-pub fn mts_identifier(context: &Context<'_>, msg_id: &str) -> MTSIdentifier {
-    let of_id = addr_spec(msg_id)
-        .and_then(|address| to_x400::map(context, &address, Role::ReturnPath).ok())
-        .and_then(|mapped| domain::of_address(&mapped.value));
+///
+/// # Errors
+/// Answers of name services are missing.
+pub fn mts_identifier(context: &Context<'_>, msg_id: &str) -> Result<MTSIdentifier, Unconverted> {
+    let mapped = addr_spec(msg_id)
+        .map(|address| to_x400::map(context, &address, Role::ReturnPath))
+        .transpose();
+    let of_id = match mapped {
+        Ok(mapped) => mapped.and_then(|mapped| domain::of_address(&mapped.value)),
+        Err(Unconverted::Refused(_)) => None,
+        Err(missing @ Unconverted::Missing(_)) => return Err(missing),
+    };
     let mut local: String = msg_id
         .trim()
         .chars()
         .filter(char::is_ascii_graphic)
         .collect();
     local.truncate(LOCAL_IDENTIFIER);
-    MTSIdentifier {
+    if local.is_empty() {
+        return Ok(own_mts_identifier(context));
+    }
+    Ok(MTSIdentifier {
         global_domain_identifier: of_id.or_else(|| context.domain()).unwrap_or_default(),
         local_identifier: local.into(),
+    })
+}
+
+/// The MTS identifier of a mail: of its Message-ID where that is configured and the mail was not sent
+/// again by another (section 5.1.6), else our own.
+///
+/// # Errors
+/// Answers of name services are missing.
+pub fn of_mail(context: &Context<'_>, header: &Header) -> Result<MTSIdentifier, Unconverted> {
+    let mut fields = header.fields.iter();
+    let is_resent = fields.any(|field| {
+        let start = field.name.get(.."Resent-".len());
+        start.is_some_and(|start| start.eq_ignore_ascii_case("Resent-"))
+    });
+    match header.first("Message-ID") {
+        Some(id) if context.gateway.message_id_as_mts_identifier && !is_resent => {
+            mts_identifier(context, &id.text())
+        }
+        _ => Ok(own_mts_identifier(context)),
     }
 }
 
@@ -48,6 +78,32 @@ pub fn own_mts_identifier(context: &Context<'_>) -> MTSIdentifier {
         global_domain_identifier: context.domain().unwrap_or_default(),
         local_identifier: local.into(),
     }
+}
+
+/// `mts-msg-id`, as fields have it: `[/PRMD=HMG/ADMD=GOLD 400/C=GB/;PC1000]` (section 5.3.3.2).
+#[must_use]
+pub fn mts_msg_id(identifier: &MTSIdentifier) -> String {
+    let local = String::from_utf8_lossy(identifier.local_identifier.as_bytes()).into_owned();
+    format!(
+        "[{};{local}]",
+        domain::text(&identifier.global_domain_identifier)
+    )
+}
+
+/// Reads `mts-msg-id`; what is longer than a local identifier may be is cut.
+#[must_use]
+pub fn of_mts_msg_id(text: &str) -> Option<MTSIdentifier> {
+    let (domain, local) = text.strip_prefix('[')?.strip_suffix(']')?.split_once(';')?;
+    let local: String = local
+        .trim()
+        .chars()
+        .filter(char::is_ascii)
+        .take(LOCAL_IDENTIFIER)
+        .collect();
+    Some(MTSIdentifier {
+        global_domain_identifier: domain::parse(domain)?,
+        local_identifier: (!local.is_empty()).then_some(local)?.into(),
+    })
 }
 
 /// The address a Message-ID has the form of.

@@ -217,11 +217,40 @@ pub fn contradiction(attributes: &Attributes) -> Option<Fault> {
     Some(Fault::of(attribute, "X.402 18.3.7", text))
 }
 
+/// The forms of O/R addresses (X.402 clause 18.5).
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Form {
+    /// A name below a domain.
+    Mnemonic,
+    /// The number of a user agent.
+    Numeric,
+    /// A postal address.
+    Postal,
+    /// The network address of a terminal.
+    Terminal,
+}
+
+/// The form that `attributes` have all of; what deployed systems send mixes forms, so that more than
+/// that may be there.
+#[must_use]
+pub fn form(attributes: &Attributes) -> Option<Form> {
+    let has = |key| attributes.has(key);
+    let is_name = |key: Key| is_mnemonic(key) && key > Key::Admd;
+    if has(Key::X121) || has(Key::NetNum) || has(Key::NetPsap) {
+        Some(Form::Terminal)
+    } else if !has(Key::C) || !has(Key::Admd) {
+        None
+    } else if has(Key::UaId) {
+        Some(Form::Numeric)
+    } else if has(Key::PdC) && has(Key::PdCode) {
+        Some(Form::Postal)
+    } else {
+        let mut keys = attributes.iter().map(|attribute| attribute.key);
+        keys.any(is_name).then_some(Form::Mnemonic)
+    }
+}
+
 /// Why `attributes` are no complete address (Stage I step 6).
-///
-/// X.402 has mnemonic, numeric, postal and terminal addresses. What deployed systems send mixes
-/// them, so that a mixture passes: there must be a country and an ADMD and something below them, or
-/// the network address of a terminal.
 #[must_use]
 pub fn incomplete(attributes: &Attributes) -> Option<Fault> {
     let contradiction = contradiction(attributes);
@@ -229,18 +258,18 @@ pub fn incomplete(attributes: &Attributes) -> Option<Fault> {
         return Some(fault);
     }
     let has = |key| attributes.has(key);
-    if has(Key::X121) || has(Key::NetNum) || has(Key::NetPsap) {
-        return None;
-    }
-    let text = if !has(Key::C) || !has(Key::Admd) {
-        "no country (C) or no administration domain (ADMD)"
-    } else if attributes
-        .iter()
-        .all(|attribute| attribute.key <= Key::Admd)
-    {
-        "nothing below the administration domain"
-    } else {
-        return None;
+    let text = match form(attributes) {
+        Some(_) => return None,
+        None if !has(Key::C) || !has(Key::Admd) => {
+            "no country (C) or no administration domain (ADMD)"
+        }
+        None if has(Key::TId) || has(Key::TTy) => {
+            "a terminal without a network address (X121, NET-NUM or NET-PSAP)"
+        }
+        None if attributes.iter().any(|attribute| attribute.key > Key::Admd) => {
+            "a postal address without its country (PD-C) or postal code (PD-CODE)"
+        }
+        None => "nothing below the administration domain",
     };
     Some(Fault::new("X.402 18.5", text))
 }

@@ -268,6 +268,14 @@ fn stage_2(
             lost: true,
         });
     }
+    if !address.domain().contains(['.', '[']) && !address.domain().is_empty() {
+        notes.push(Note {
+            what: address.to_string(),
+            place: "the RFC-822 attribute as it is: its domain is not fully qualified".to_owned(),
+            section: "4.3.2",
+            lost: false,
+        });
+    }
     let (mut attributes, at) = rest_of_address(context, address.domain(), role, genuine.derived);
     let mut dda_type = context.dda_type();
     if dda_type.eq_ignore_ascii_case(MSXENCAP) {

@@ -17,8 +17,8 @@ use crate::asn1::mts::{
     ORName, OtherMessageDeliveryFields, PerMessageIndicators, Priority, RedirectionHistory,
     extension,
 };
+use crate::mixer::address::identifier::mts_msg_id;
 use crate::mixer::address::{Role, envelope as names, to_rfc822};
-use crate::mixer::domain;
 use crate::mixer::encoded_types::EncodedTypes;
 use crate::mixer::outcome::{RecipientMapping, Unconverted};
 use crate::rfc822::envelope::{MAX_ENVID, MAX_ORCPT, Notify, OriginalRecipient, Ret, xtext};
@@ -161,15 +161,6 @@ fn envid(work: &Work<'_>, identifier: &MTSIdentifier) -> String {
     } else {
         work.context.id.clone()
     }
-}
-
-/// `mts-msg-id`: `[/PRMD=HMG/ADMD=GOLD 400/C=GB/;PC1000]`.
-pub(super) fn mts_msg_id(identifier: &MTSIdentifier) -> String {
-    let local = String::from_utf8_lossy(identifier.local_identifier.as_bytes()).into_owned();
-    format!(
-        "[{};{local}]",
-        domain::text(&identifier.global_domain_identifier)
-    )
 }
 
 /// `mts-content-type`: a labelled integer or an object identifier, never `P2`.

@@ -167,7 +167,7 @@ fn of_message(
         return Err(Unconverted::Missing(missing));
     }
     let identifiers = Identifiers {
-        mts: envelope::mts_msg_id(&envelope.message_identifier),
+        mts: identifier::mts_msg_id(&envelope.message_identifier),
         message_id,
         content_correlator: envelope::correlator(&envelope.extensions),
         subject: None,

@@ -109,7 +109,7 @@ pub fn copy(
         text: error.to_string(),
     })?;
     let identifiers = Identifiers {
-        mts: identifier::own_mts_identifier(context),
+        mts: identifier::of_mail(context, mail.header())?,
         message_id: mail
             .header()
             .first("Message-ID")

@@ -22,7 +22,7 @@ use crate::mixer::basic::{parse_labelled_integer_2, printable};
 use crate::mixer::context::{Context, Edition};
 use crate::mixer::outcome::{Ledger, RecipientMapping, Refusal, Status, Unconverted};
 use crate::mixer::profile::INTERNAL_TRACE_INFORMATION;
-use crate::mixer::{domain, status, x400_1984};
+use crate::mixer::{status, x400_1984};
 use crate::octets::Octets;
 use crate::rfc822::dsn::{self, Action, DeliveryStatus, RecipientStatus, Typed};
 use crate::rfc822::{AddrSpec, Envelope, Mail};
@@ -145,8 +145,8 @@ fn report(
     let status = &notification.status;
     let message_id = mail.header().first("Message-ID").map(|field| field.text());
     let report_identifier = match &message_id {
-        Some(id) if !id.trim().is_empty() => identifier::mts_identifier(context, id),
-        _ => identifier::own_mts_identifier(context),
+        Some(id) => identifier::mts_identifier(context, id)?,
+        None => identifier::own_mts_identifier(context),
     };
     let originator = names::originator(context, envelope.reverse_path.as_ref())?;
     let mut traced = traced(context, envelope, mail, &originator.value, ledger)?;
@@ -227,23 +227,8 @@ fn subject(context: &Context<'_>, status: &DeliveryStatus) -> MTSIdentifier {
             .trim(),
         _ => text,
     });
-    bare.and_then(mts_msg_id)
+    bare.and_then(identifier::of_mts_msg_id)
         .unwrap_or_else(|| identifier::own_mts_identifier(context))
-}
-
-/// Reads `mts-msg-id`: `[/PRMD=x/ADMD= /C=GB/;local]`.
-fn mts_msg_id(text: &str) -> Option<MTSIdentifier> {
-    let (domain, local) = text.strip_prefix('[')?.strip_suffix(']')?.split_once(';')?;
-    let local: String = local
-        .trim()
-        .chars()
-        .filter(char::is_ascii)
-        .take(32)
-        .collect();
-    Some(MTSIdentifier {
-        global_domain_identifier: domain::parse(domain)?,
-        local_identifier: (!local.is_empty()).then_some(local)?.into(),
-    })
 }
 
 fn of_recipient(

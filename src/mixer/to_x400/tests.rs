@@ -285,6 +285,18 @@ fn s5_1_7_the_new_fields_become_elements() {
 }
 
 #[test]
+fn s5_1_7_an_mts_identifier_never_comes_back() {
+    let field = "X400-MTS-Identifier: [/PRMD=P/ADMD=A/C=GB/;theirs]";
+    let (envelope, ipm) = simple(&format!("From: a@b.example\n{field}\n\n"));
+    let identifier = &envelope.message_identifier;
+    assert_eq!(
+        identifier.local_identifier,
+        "01JABCDEFGHJKMNPQRSTVWXYZ0".into()
+    );
+    assert!(file::fields_of(ipm.heading.extensions.iter()).is_empty());
+}
+
+#[test]
 fn s5_1_5_types_of_all_parts_and_eit_mixer() {
     let (envelope, _) = simple(
         "From: a@b.example\nContent-Type: multipart/mixed; boundary=x\n\n--x\nContent-Type: message/rfc822\n\nSubject: in\nContent-Type: text/plain; charset=iso-8859-1\n\nGr\u{fc}\u{df}e\n--x\nContent-Type: image/png\n\n\n--x--\n",

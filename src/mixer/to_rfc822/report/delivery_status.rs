@@ -18,11 +18,12 @@ use crate::asn1::mts::{
     RedirectionReason, ReportingDLName, extension,
 };
 use crate::mixer::address::envelope as names;
+use crate::mixer::address::identifier::mts_msg_id;
 use crate::mixer::basic::labelled_integer_2;
 use crate::mixer::basic::time::Time;
 use crate::mixer::encoded_types::EncodedTypes;
 use crate::mixer::status;
-use crate::mixer::to_rfc822::envelope::{content_type, correlator, mts_msg_id};
+use crate::mixer::to_rfc822::envelope::{content_type, correlator};
 use crate::mixer::to_rfc822::extensions::extension_text;
 use crate::mixer::to_rfc822::trace::{self, date_time};
 use crate::rfc822::date;

@@ -5,7 +5,7 @@
 
 mod delivery_status;
 
-use super::envelope::{correlator, mts_msg_id};
+use super::envelope::correlator;
 use super::trace::{self, date_time, word};
 use super::{Identifiers, Kind, ToRfc822, Work, addresses, finish};
 use crate::asn1;
@@ -14,6 +14,7 @@ use crate::asn1::mta::{InternalTraceInformation, PerRecipientReportTransferField
 use crate::asn1::mts::{
     DeliveryReport, NonDeliveryReport, ORName, ReportType, ReportingMTAName, extension,
 };
+use crate::mixer::address::identifier::mts_msg_id;
 use crate::mixer::address::{Role, envelope as names};
 use crate::mixer::basic::time::Time;
 use crate::mixer::context::Context;
