@@ -2,6 +2,7 @@
 
 use std::io::Write as _;
 
+use mixgate::gateway::control::ControlError;
 use mixgate::gateway::reload::Reloaded;
 use mixgate::gateway::service::Asked;
 
@@ -22,10 +23,10 @@ pub fn run(arguments: Arguments) -> Outcome {
     let reloaded = runtime.block_on(gateway.call(&Asked::Reload))?;
     let mut out = std::io::stdout();
     match reloaded {
-        None => Err(Failure::Unavailable(format!(
-            "no gateway is running: nobody listens at {}",
-            gateway.socket().display()
-        ))),
+        None => {
+            let not = ControlError::NotRunning(gateway.socket().to_owned());
+            Err(Failure::Unavailable(not.to_string()))
+        }
         Some(Reloaded::Refused(refused)) => Err(failure(refused)),
         Some(taken @ Reloaded::Taken { .. }) if json => Ok(writeln!(out, "{}", line(&taken)?)?),
         Some(Reloaded::Taken { tables, routes }) => Ok(writeln!(
